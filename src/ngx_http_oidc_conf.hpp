@@ -1,0 +1,91 @@
+// What the directives become: immutable after configuration, owned by the cycle's pool.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ngx_http_oidc.hpp"
+#include "ngx_http_oidc_shm.hpp"
+#include "oidc/provider.hpp"
+
+namespace oidc::ngx {
+
+// An argument of the authorization URL whose value may hold variables (auth_args, acr_values, prompt, ...).
+struct AuthArg {
+    std::string name;
+    ngx_http_complex_value_t* value = nullptr;
+};
+
+struct ProviderConf {
+    Provider provider;
+    std::vector<AuthArg> args;                             // in the order written; auth_args, extra_auth_args, prompt, login_hint, ...
+    ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
+    SessionZone* sessions = nullptr;
+    ngx_str_t file{};                                      // where `oidc_provider` stands, for messages at the end of configuration
+    ngx_uint_t line = 0;
+};
+
+enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks };
+
+// One path of a server that a module endpoint answers.
+struct Route {
+    std::string path;
+    Endpoint endpoint;
+    std::vector<const ProviderConf*> providers;            // several may share a redirect URI: the sealed cookie names the provider
+};
+
+enum class ClaimSource : std::uint8_t { any, id_token, userinfo };
+enum class ClaimEncoding : std::uint8_t { raw, json, base64url, urlencode };
+
+struct ClaimSet {                                          // oidc_claim_set
+    ClaimSource source = ClaimSource::any;
+    ClaimEncoding encoding = ClaimEncoding::raw;
+    std::vector<std::string> path;
+};
+
+struct MainConf {
+    std::vector<std::unique_ptr<ProviderConf>> providers;
+    std::vector<std::unique_ptr<SessionZone>> zones;       // oidc_session_zone and the defaults
+    std::unique_ptr<PrivateZone> private_zone;             // documents, used states, the random cookie key
+    std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the private zone's random key
+    bool base_url_needed = false;
+};
+
+struct SrvConf {
+    std::vector<const ProviderConf*> used;                 // by auth_oidc somewhere in this server
+    bool all = false;                                      // auth_oidc holds a variable
+    std::vector<Route> routes;                             // sorted by path
+};
+
+enum class Unauth : ngx_uint_t { automatic, redirect, status_401, status_403, pass };
+
+struct LocConf {                                           // POD: nginx's slots write it by offset
+    ngx_http_complex_value_t* auth;                        // auth_oidc; nullptr: off
+    const ProviderConf* provider;                          // set when auth_oidc is a constant name
+    ngx_uint_t unauth;                                     // Unauth
+    ngx_str_t args;                                        // auth_oidc_args
+    ngx_flag_t strip_cookies;                              // auth_oidc_strip_cookies
+    ngx_http_complex_value_t* base_url;                    // oidc_base_url
+    ngx_array_t* require;                                  // of Require: auth_require
+    ngx_flag_t auth_set;                                   // auth_oidc was written here or above
+};
+
+struct Require {                                           // auth_require
+    ngx_array_t* values;                                   // of ngx_http_complex_value_t
+    ngx_uint_t status;
+};
+
+extern ngx_command_t commands[];
+
+void* create_main_conf(ngx_conf_t* cf);
+char* init_main_conf(ngx_conf_t* cf, void* conf);
+void* create_srv_conf(ngx_conf_t* cf);
+void* create_loc_conf(ngx_conf_t* cf);
+char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
+ngx_int_t preconfiguration(ngx_conf_t* cf);                // prefix variables
+bool build_routes(ngx_conf_t* cf);                         // in postconfiguration: every server's table of endpoints, and its conflicts
+
+// The provider by name; nullptr when there is none.
+const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept;
+
+}  // namespace oidc::ngx

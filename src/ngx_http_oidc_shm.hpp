@@ -1,0 +1,77 @@
+// Shared memory: a zone of sessions per store, and one private zone for documents, used states and the random cookie key.
+// All of a zone's data is under its slab mutex and is published last. A zone that a killed worker left dirty is reset, not trusted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ngx_http_oidc.hpp"
+#include "oidc/ports.hpp"
+
+namespace oidc::ngx {
+
+struct ZoneStats {
+    std::size_t sessions = 0, free_pages = 0, pages = 0, evicted = 0;
+};
+
+class SessionZone {
+public:
+    // Declares the zone during configuration; `sizeof` below 64 kB is refused by the caller. Survives a reload of unchanged size.
+    SessionZone(ngx_conf_t* cf, std::string_view name, std::size_t size);  // throws std::runtime_error with nginx's message logged
+    SessionZone(const SessionZone&) = delete;
+
+    std::string_view name() const noexcept;
+
+    // The hot path: the record copied to `pool` in one piece, or an empty view. Expired (absolute or idle) is absent.
+    // Touches the LRU queue and the idle clock. No allocation but the copy, no system call.
+    std::string_view get(const SessionKey& key, std::int64_t now, ngx_pool_t* pool) noexcept;
+
+    std::optional<std::string> get(const SessionKey& key, std::int64_t now);
+    std::optional<std::string> take(const SessionKey& key, std::int64_t now);
+    // Evicts expired sessions first, then the least recently used. idle: seconds of idle lifetime, 0 for none.
+    bool put(const SessionKey& key, std::string_view record, std::int64_t expires, std::int64_t idle, std::int64_t now);
+
+    ZoneStats stats() noexcept;
+
+private:
+    friend struct ZoneInit;
+    ngx_shm_zone_t* zone_;
+};
+
+// A document (provider metadata or key set) as fetched.
+struct Document {
+    std::string body;
+    std::int64_t fetched = 0;       // Unix seconds
+    std::uint64_t generation = 0;   // grows with every change of any document
+};
+
+class PrivateZone {
+public:
+    PrivateZone(ngx_conf_t* cf, std::size_t size);
+    PrivateZone(const PrivateZone&) = delete;
+
+    // Documents are keyed by URL: providers that share an issuer share them.
+    std::optional<Document> document(std::string_view url, std::uint64_t newer_than);   // nullopt: none, or not newer
+    void put_document(std::string_view url, std::string_view body, std::int64_t now);
+    // The lease of a fetch: true for one caller until it expires (ms of ngx_current_msec-like monotonic time) or is released.
+    bool acquire_lease(std::string_view url, std::int64_t now_ms, std::int64_t life_ms);
+    void release_lease(std::string_view url, std::int64_t now_ms);                       // also records the time of the attempt
+    std::int64_t last_attempt(std::string_view url);                                     // ms, 0: never
+
+    bool use_once(const Digest& state, std::int64_t expires, std::int64_t now);          // false: seen before; bounded budget
+    void forget(const Digest& state);
+
+    const Secret& cookie_key();                                                          // random, made once, kept over reloads
+
+    ZoneStats stats() noexcept;
+
+private:
+    friend struct ZoneInit;
+    ngx_shm_zone_t* zone_;
+    Secret key_;
+};
+
+}  // namespace oidc::ngx

@@ -1,0 +1,37 @@
+// Hashes, encodings and the sealing of cookies (OpenSSL). Algorithms are fetched once; nothing here allocates per call beyond
+// its result.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace oidc {
+
+using Digest = std::array<unsigned char, 32>;
+using RandomBytes = void (*)(std::span<unsigned char> out);  // fills or throws: randomness is a parameter
+
+void system_random(std::span<unsigned char> out);  // RAND_bytes; throws std::runtime_error
+
+Digest sha256(std::string_view bytes);
+std::string hash(std::string_view alg_hash, std::string_view bytes);     // "SHA256", "SHA384", "SHA512"
+Digest hmac_sha256(std::string_view key, std::string_view bytes);
+void expand(std::string_view seed, std::span<unsigned char> out);        // SHAKE256: a stream of bytes from a 256-bit seed
+
+std::string base64url(std::string_view bytes);
+std::optional<std::string> base64url_decode(std::string_view text);      // unpadded and canonical only (W3), else nullopt
+std::string base64(std::string_view bytes);                              // RFC 4648 section 4, padded
+
+// AES-256-GCM under HMAC-SHA256(key, salt) with a fresh 16-byte salt: base64url(salt | ciphertext | tag).
+std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random);
+std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed);
+
+inline std::string_view view(const Digest& digest) noexcept
+{
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+}  // namespace oidc

@@ -1,0 +1,27 @@
+// JWE compact decryption (RFC 7516) with OpenSSL: RSA-OAEP, RSA-OAEP-256, ECDH-ES on P-256, with A256GCM only.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jose.hpp"
+#include "jwks.hpp"
+
+namespace oidc {
+
+struct DecryptPolicy {
+    std::vector<std::string> algs;  // allowed key management algorithms, from configuration only
+    JoseReasons reasons;
+};
+
+// The plaintext of a nested token (W2-W6, W14-W16). Tries the own `enc` keys that fit by kid, else by type (at most 4).
+std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+
+// The inner JWS of a token as the configuration fixes its shape (W14): with `encrypted` a JWE(JWS) or a refusal, without it a
+// plain JWS or a refusal.
+Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+
+bool is_jwe_alg(std::string_view alg) noexcept;
+
+}  // namespace oidc

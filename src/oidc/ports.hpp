@@ -1,0 +1,72 @@
+// What the protocol needs from outside: the network, the shared store, the cached documents. Three virtual interfaces, nothing else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "crypto.hpp"
+#include "provider.hpp"
+#include "task.hpp"
+
+namespace oidc {
+
+struct HttpRequest {
+    std::string url;
+    std::vector<std::string> headers;      // "Name: value"
+    std::optional<std::string> form;       // application/x-www-form-urlencoded: a POST whose body leaves at most once, ever
+    const HttpPolicy* policy = nullptr;
+};
+
+enum class Transport : std::uint8_t { ok, unreachable, timeout, too_large, busy };
+
+struct HttpResponse {
+    Transport transport = Transport::ok;
+    long status = 0;
+    std::string content_type, body;
+    std::string error;                     // of the transport, for the log
+};
+
+class HttpClient {
+public:
+    virtual ~HttpClient() = default;
+    virtual Task<HttpResponse> send(HttpRequest request) = 0;  // never throws for a fault of the peer
+};
+
+using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
+
+// Times are Unix seconds. `record` is what session.hpp serialises.
+class SessionStore {
+public:
+    virtual ~SessionStore() = default;
+    virtual Task<std::optional<std::string>> get(SessionKey key) = 0;
+    virtual Task<std::optional<std::string>> take(SessionKey key) = 0;              // get and delete
+    virtual Task<bool> put(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: no room
+    virtual Task<bool> use_once(Digest state, std::int64_t expires) = 0;             // false: seen before
+    virtual Task<bool> forget(Digest state) = 0;                                     // a refused code: the state costs nothing more
+};
+
+// Provider metadata and keys, cached for all workers, fetched by one of them.
+class Documents {
+public:
+    virtual ~Documents() = default;
+    virtual const Endpoints* peek(const Provider& provider) = 0;                     // no wait; nullptr: a fetch is needed
+    virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
+    virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
+    // A newer set than `seen` after an unknown kid or a failed signature: at most one fetch per min_refresh; `seen` again when there is none.
+    virtual Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) = 0;
+};
+
+struct Ports {
+    HttpClient& http;
+    SessionStore& sessions;
+    Documents& documents;
+    RandomBytes random;
+    const std::vector<Secret>& cookie_keys;  // the first seals, all open
+};
+
+}  // namespace oidc

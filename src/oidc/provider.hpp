@@ -1,0 +1,113 @@
+// A provider as configured: profile + directives, immutable after configuration. Lives as long as the configuration cycle.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwks.hpp"
+#include "secret.hpp"
+
+namespace oidc {
+
+using Seconds = std::int64_t;
+
+enum class Switch : std::uint8_t { automatic, on, off };
+enum class ClientAuth : std::uint8_t { automatic, basic, post, none };
+enum class UserinfoFormat : std::uint8_t { automatic, json, jwt };
+enum class SameSite : std::uint8_t { lax, none, strict };
+
+// The endpoints in force: metadata (OpenID Connect Discovery 1.0 section 3) overridden by `endpoint` directives.
+struct Endpoints {
+    std::string authorization, token, userinfo, jwks, end_session, revocation;
+    std::vector<std::string> auth_methods;   // token_endpoint_auth_methods_supported
+    std::vector<std::string> signing_algs;   // id_token_signing_alg_values_supported
+    bool pkce_s256 = false;
+    bool callback_iss = false;               // authorization_response_iss_parameter_supported
+};
+
+// How documents are cached (metadata_cache, jwks_cache), in seconds.
+struct CachePolicy {
+    Seconds valid = 600, stale = 86400, min_refresh = 30;
+};
+
+// What every call to this provider obeys. Milliseconds and bytes. Files are read by libcurl in the worker.
+struct HttpPolicy {
+    std::int64_t timeout = 10000, connect_timeout = 3000;
+    std::size_t max_response = 256 * 1024;
+    std::string ca_file, crl_file, proxy, certificate, certificate_key;
+};
+
+struct Encryption {
+    bool required = false;
+    std::vector<std::string> algs;  // of key management; A256GCM is the only content encryption
+};
+
+// What a provider accepts on its authorization and logout URLs, when its profile closes the lists.
+struct Profile {
+    std::string_view name;
+    bool closed = false;                               // a parameter outside the lists is refused
+    std::vector<std::string_view> authorization_args;  // accepted beyond the standard ones that we always send
+    std::vector<std::vector<std::string>> acr_orders;  // ascending strength
+};
+
+struct CookieRules {
+    std::string name;                                  // of the session cookie, __Host- included where it applies on https
+    bool name_given = false;                           // cookie_name was written: never prefixed
+    std::string domain, path = "/";
+    SameSite samesite = SameSite::lax;
+    Switch secure = Switch::automatic;                 // automatic: on https
+};
+
+struct Provider {
+    std::string name;
+    const Profile* profile = nullptr;
+
+    std::string issuer, config_url;
+    Endpoints overrides;                               // `endpoint` directives; empty: from metadata
+    CachePolicy metadata_cache, jwks_cache;
+    HttpPolicy http;
+    std::int64_t login_deadline = 25000;               // ms
+
+    std::string client_id;
+    Secret client_secret;
+    std::vector<OwnKey> own_keys;
+    std::string own_jwks;                              // the document served at client_jwks_uri
+    ClientAuth client_auth = ClientAuth::automatic;
+
+    std::string redirect_uri = "/oidc_callback";       // path, or absolute URI
+    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri;
+    Seconds client_jwks_max_age = 600;
+
+    std::string scope = "openid";                      // space-separated
+    std::vector<std::string> acr_default;              // asked for when acr_values is absent or empty
+    std::vector<std::vector<std::string>> acr_orders;  // the profile's, else the one order that acr_values lists
+    std::optional<Seconds> max_age;
+    Switch pkce = Switch::automatic;
+    Switch iss_parameter = Switch::automatic;
+
+    std::vector<std::string> id_token_algs;            // empty: metadata without HS* and none
+    Encryption id_token_encryption;
+    bool userinfo = false;
+    UserinfoFormat userinfo_format = UserinfoFormat::automatic;
+    std::vector<std::string> userinfo_algs;            // empty: as the ID token
+    Encryption userinfo_encryption;
+
+    Seconds clock_skew = 60;
+    Seconds state_timeout = 1800;
+    std::size_t state_limit = 8;
+
+    Seconds session_timeout = 8 * 3600;
+    Seconds session_idle_timeout = 0, session_max_lifetime = 0;  // 0: off
+    CookieRules cookie;
+
+    bool logout_token_hint = false;
+    bool logout_state = false;
+};
+
+// The rows of the profile table; nullptr when the name is unknown.
+const Profile* find_profile(std::string_view name) noexcept;
+
+}  // namespace oidc
