@@ -64,6 +64,7 @@ struct CookieRules {
 struct Provider {
     std::string name;
     const Profile* profile = nullptr;
+    std::uint64_t binding = 0;                         // of sessions to this provider: session.hpp's binding_of
 
     std::string issuer, config_url;
     Endpoints overrides;                               // `endpoint` directives; empty: from metadata

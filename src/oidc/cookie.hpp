@@ -1,0 +1,40 @@
+// Cookies (RFC 6265): total parsing of what a browser sends, attributes of what we set.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "provider.hpp"
+
+namespace oidc {
+
+using CookiePair = std::pair<std::string_view, std::string_view>;  // name, value: views into the header
+
+// The value of the first cookie of that name; empty when there is none. Any bytes are accepted as input.
+std::string_view find_cookie(std::string_view header, std::string_view name) noexcept;
+
+// All cookies whose name starts with `prefix`, in the browser's order: the oldest first (RFC 6265 5.4).
+std::vector<CookiePair> cookies_with_prefix(std::string_view header, std::string_view prefix);
+
+// The header without the cookies that `ours` names (a name that ends with '*' is a prefix); the same text when none was there.
+std::string strip_cookies(std::string_view header, const std::vector<std::string>& ours);
+
+struct CookieAttributes {
+    std::string domain, path = "/";
+    SameSite samesite = SameSite::lax;
+    bool secure = true;
+};
+
+// A cookie that ends with the browser; HttpOnly always.
+std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes);
+std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes, Seconds max_age);
+std::string delete_cookie(std::string_view name, const CookieAttributes& attributes);
+
+// The session cookie of a provider. `https`: what the browser sees.
+std::string session_cookie_name(const Provider& provider, bool https);
+CookieAttributes session_cookie_attributes(const Provider& provider, bool https);
+
+}  // namespace oidc
