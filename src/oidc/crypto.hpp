@@ -29,6 +29,12 @@ std::string base64(std::string_view bytes);                              // RFC 
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random);
 std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed);
 
+// AES-256-GCM decryption; nullopt when a length is wrong (key 32, iv 12, tag 16) or the tag does not match.
+struct GcmInput {
+    std::string_view key, iv, aad, ciphertext, tag;
+};
+std::optional<std::string> open_gcm(const GcmInput& in);
+
 inline std::string_view view(const Digest& digest) noexcept
 {
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};

@@ -57,6 +57,12 @@ struct VerifyPolicy {
 
 bool is_jwe(std::string_view compact) noexcept;  // five segments
 
+// What JWS and JWE share. The segments of a token within max_token_size, exactly `count` of them (W1, W2).
+std::vector<std::string_view> split_token(std::string_view compact, std::size_t count, const JoseReasons& reasons);
+// The bytes of a canonical segment (W3), and the protected header in one (W4, W5: no crit, b64, zip; alg, kid and typ well typed).
+std::string decode_segment(std::string_view segment, const JoseReasons& reasons);
+Json parse_header(std::string_view segment, const JoseReasons& reasons);
+
 Jws parse_jws(std::string compact, const JoseReasons& reasons);
 
 // Verifies with the keys whose kid, type, curve, alg and use fit (all that fit, bounded to 8, when there is no kid or several

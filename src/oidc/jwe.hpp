@@ -22,6 +22,9 @@ std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, c
 // plain JWS or a refusal.
 Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
 
+// One round of the Concat KDF (RFC 7518 section 4.6.2, NIST SP 800-56A 5.8.1): `bits` / 8 bytes, at most 32.
+std::string concat_kdf(std::string_view shared, std::string_view algorithm, std::string_view apu, std::string_view apv, std::uint32_t bits);
+
 bool is_jwe_alg(std::string_view alg) noexcept;
 
 }  // namespace oidc
