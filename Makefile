@@ -1,0 +1,146 @@
+# make [build]  the module -> $(BUILD)/ngx_http_oidc_module.so      make install  where Debian's nginx looks (DESTDIR honoured)
+# make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
+# make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
+#
+# NGINX_SRC=<tree> builds against another nginx, NGINX_FLAGS is then what its `nginx -V` prints; CC=clang CXX=clang++ for clang.
+
+BUILD       ?= build
+NGINX_SRC   ?= /usr/share/nginx/src
+NGINX_FLAGS ?= --with-compat --with-threads --with-http_ssl_module --with-http_v2_module
+SANITIZE    ?=
+OPTIMIZE    ?= -g -O2
+HARDEN      ?= -fstack-protector-strong -Wformat -Werror=format-security -Wdate-time $(if $(SANITIZE),-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=2)
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+MODULE      := $(BUILD)/ngx_http_oidc_module.so
+TREE        := $(BUILD)/nginx
+CPUS        := $(shell nproc)
+SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+export OIDC_MODULE = $(abspath $(MODULE))
+
+.DEFAULT_GOAL := build
+.PHONY: build install deps unit lint test test-asan test-clang bench demo demo-check clean perl-tests FORCE
+.DELETE_ON_ERROR:
+
+# ---- The module --------------------------------------------------------------------------------------------------------------
+
+build: $(MODULE)
+
+# What the makefile that nginx generates depends on: written only when it changes.
+$(BUILD)/inputs: FORCE
+	@mkdir -p $(BUILD)
+	@inputs='$(CC) $(NGINX_SRC) $(NGINX_FLAGS) $(SANITIZE) $(OPTIMIZE) $(HARDEN) $(sort $(wildcard src/*.cpp src/*.hpp src/oidc/*.cpp src/oidc/*.hpp))'; \
+	 echo "$$inputs" | cmp -s - $@ || echo "$$inputs" > $@
+
+# nginx's configure writes into the source tree and its makefile takes every path literally: each build has a tree of links
+# of its own, in which all paths are short and relative.
+$(TREE)/objs/Makefile: config config.make $(BUILD)/inputs
+	@test -x $(NGINX_SRC)/configure || { echo 'no nginx source tree in $(NGINX_SRC): run "make deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
+	rm -rf $(TREE)
+	cp -as $(abspath $(NGINX_SRC)) $(TREE)
+	rm -rf $(TREE)/objs $(TREE)/Makefile
+	ln -s $(CURDIR) $(TREE)/module
+	cd $(TREE) && NGX_CONF_FLAGS=($(NGINX_FLAGS)) && { test ! -f conf_flags || . ./conf_flags; } && \
+	./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) --with-cc-opt='$(OPTIMIZE) -fPIC $(HARDEN) $(SANITIZE)' \
+	    --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC $(SANITIZE)' --builddir=objs --add-dynamic-module=module > configure.log 2>&1 \
+	    || { tail -n 20 configure.log >&2; exit 1; }
+
+$(MODULE): $(TREE)/objs/Makefile FORCE
+	@+$(MAKE) -C $(TREE) -f objs/Makefile --no-print-directory -s -j$(CPUS) modules
+	@cmp -s $(TREE)/objs/$(@F) $@ || { cp $(TREE)/objs/$(@F) $@.new && mv $@.new $@ && echo 'built $@'; }
+
+MODULES   := /usr/lib/nginx/modules
+AVAILABLE := /usr/share/nginx/modules-available
+ENABLED   := /etc/nginx/modules-enabled
+
+install: build
+	install -d $(DESTDIR)$(MODULES) $(DESTDIR)$(AVAILABLE) $(DESTDIR)$(ENABLED)
+	install -m 644 $(MODULE) $(DESTDIR)$(MODULES)/
+	echo 'load_module modules/$(notdir $(MODULE));' > $(DESTDIR)$(AVAILABLE)/mod-http-oidc.conf
+	ln -sf $(AVAILABLE)/mod-http-oidc.conf $(DESTDIR)$(ENABLED)/50-mod-http-oidc.conf
+
+# ---- What the machine needs: a second run touches no network -----------------------------------------------------------------
+
+PACKAGES := nginx nginx-dev g++ make pkg-config openssl ca-certificates curl binutils \
+            libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev libgtest-dev \
+            clang libclang-rt-14-dev wrk perl python3 libio-socket-ssl-perl libjson-perl chromium fonts-dejavu-core fonts-liberation
+NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+
+deps:
+	@missing=; for p in $(PACKAGES) $(NODE_PACKAGES); do \
+	     dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || missing="$$missing $$p"; done; \
+	 if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	     $(SUDO) apt-get -q update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing; fi
+	@cmp -s t/package-lock.json t/node_modules/.installed-lock || \
+	 { npm ci --prefix t --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
+
+# ---- Tests -------------------------------------------------------------------------------------------------------------------
+
+UNIT_SRCS := $(wildcard src/oidc/*.cpp t/unit/*_test.cpp)
+UNIT_OBJS := $(UNIT_SRCS:%.cpp=$(BUILD)/unit/%.o)
+UNIT_FLAGS := -std=c++20 -g -O1 -Wall -Wextra -Werror -Isrc -It/unit $(SANITIZE)
+
+$(BUILD)/unit/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CXX) $(UNIT_FLAGS)' | cmp -s - $@ || echo '$(CXX) $(UNIT_FLAGS)' > $@
+
+$(BUILD)/unit/%.o: %.cpp $(BUILD)/unit/flags
+	@mkdir -p $(@D)
+	@echo '$(CXX) $<'
+	@$(CXX) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/unit/run: $(UNIT_OBJS)
+	$(CXX) $(SANITIZE) $(UNIT_OBJS) -o $@ -lgtest -lgtest_main -lcjose -ljansson -lcrypto -pthread
+
+-include $(UNIT_OBJS:.o=.d)
+
+unit:
+	@+$(MAKE) --no-print-directory -j$(CPUS) $(BUILD)/unit/run
+	$(BUILD)/unit/run --gtest_brief=1
+
+lint: build
+	t/lint $(MODULE)
+
+perl-tests:
+	prove -j2 -r t/*.t
+
+# One after the other: prove's summary ends the output.
+test:
+	@+$(MAKE) --no-print-directory deps
+	@+$(MAKE) --no-print-directory build
+	@+$(MAKE) --no-print-directory unit
+	@+$(MAKE) --no-print-directory lint
+	@+$(MAKE) --no-print-directory perl-tests
+
+# nginx itself is not instrumented: it loads the sanitizers' run time first. Reports of the workers go to files, and one is a failure.
+ASAN := BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' OPTIMIZE='-g -O1'
+REPORTS := $(abspath $(BUILD)/asan/reports)
+
+test-asan: deps
+	@+$(MAKE) --no-print-directory $(ASAN) build
+	@+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(MAKE) --no-print-directory $(ASAN) unit
+	@rm -rf $(REPORTS) && mkdir -p -m 1777 $(REPORTS)
+	@+OIDC_PRELOAD="$$($(CC) -print-file-name=libasan.so):$$($(CC) -print-file-name=libubsan.so)" \
+	  ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:log_path=$(REPORTS)/asan \
+	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORTS)/ubsan \
+	  $(MAKE) --no-print-directory $(ASAN) perl-tests
+	@if [ -n "$$(ls -A $(REPORTS))" ]; then cat $(REPORTS)/* >&2; echo 'sanitizer reports' >&2; exit 1; fi
+
+test-clang: deps
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ build
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ unit
+
+bench: deps
+	@+$(MAKE) --no-print-directory build
+	t/bench/run
+
+# ---- The demonstration -------------------------------------------------------------------------------------------------------
+
+demo demo-check: deps
+	@+$(MAKE) --no-print-directory build
+	@exec t/demo/run $(filter-out demo,$@)
+
+clean:
+	rm -rf $(BUILD)
