@@ -82,7 +82,8 @@ Blame blame_of(Reason reason) noexcept;
 struct Failure final : std::exception {
     Reason reason;
     std::string detail;
-    std::string support_id;  // the provider's own reference of the incident, when it gave one
+    std::string support_id;   // the provider's own reference of the incident, when it gave one
+    std::string description;  // the provider's own words to the person, unescaped
 
     Failure(Reason why, std::string text) noexcept : reason{why}, detail{std::move(text)} {}
     const char* what() const noexcept override { return name_of(reason).data(); }

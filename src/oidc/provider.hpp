@@ -51,6 +51,7 @@ struct Profile {
     bool closed = false;                               // a parameter outside the lists is refused
     std::vector<std::string_view> authorization_args;  // accepted beyond the standard ones that we always send
     std::vector<std::vector<std::string>> acr_orders;  // ascending strength
+    bool logout_needs_hint = false;                    // its end_session endpoint shows an error page without id_token_hint
 };
 
 struct CookieRules {
