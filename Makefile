@@ -38,11 +38,12 @@ $(BUILD)/inputs: FORCE
 # of its own, in which all paths are short and relative.
 $(TREE)/objs/Makefile: config config.make $(BUILD)/inputs
 	@test -x $(NGINX_SRC)/configure || { echo 'no nginx source tree in $(NGINX_SRC): run "make deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
-	rm -rf $(TREE)
-	cp -as $(abspath $(NGINX_SRC)) $(TREE)
-	rm -rf $(TREE)/objs $(TREE)/Makefile
-	ln -s $(CURDIR) $(TREE)/module
-	cd $(TREE) && NGX_CONF_FLAGS=($(NGINX_FLAGS)) && { test ! -f conf_flags || . ./conf_flags; } && \
+	@echo 'configuring $(TREE)'
+	@rm -rf $(TREE)
+	@cp -as $(abspath $(NGINX_SRC)) $(TREE)
+	@rm -rf $(TREE)/objs $(TREE)/Makefile
+	@ln -s $(CURDIR) $(TREE)/module
+	@cd $(TREE) && NGX_CONF_FLAGS=($(NGINX_FLAGS)) && { test ! -f conf_flags || . ./conf_flags; } && \
 	./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) --with-cc-opt='$(OPTIMIZE) -fPIC $(HARDEN) $(SANITIZE)' \
 	    --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC $(SANITIZE)' --builddir=objs --add-dynamic-module=module > configure.log 2>&1 \
 	    || { tail -n 20 configure.log >&2; exit 1; }
