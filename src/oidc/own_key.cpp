@@ -1,6 +1,7 @@
 // The relying party's own keys (client_key): reading them, and publishing their public members.
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 
@@ -61,7 +62,7 @@ Pkey read_pem(std::string_view text)
 
 // ---- JWK (RFC 7518 section 6)
 
-class Parameters {
+class Parameters {  // texts and octets are referred to until make()
 public:
     void number(const char* name, const std::string& big_endian)
     {
@@ -93,7 +94,7 @@ private:
     static const unsigned char* bytes_of(const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
     Owned<OSSL_PARAM_BLD> builder_{OSSL_PARAM_BLD_new()};
-    std::vector<Owned<BIGNUM>> numbers_;  // the builder refers to them until it is used
+    std::vector<Owned<BIGNUM>> numbers_;
     bool built_ = true;
 };
 
@@ -127,10 +128,11 @@ Pkey ec_of(const Json& jwk)
     const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.crv == crv; });
     if (row == curves.end()) refuse("curve \"" + crv + "\" is not supported: use P-256, P-384 or P-521");
 
+    const std::string point = '\x04' + member(jwk, "x") + member(jwk, "y");
     Parameters parameters;
     parameters.text(OSSL_PKEY_PARAM_GROUP_NAME, row->group);
     parameters.number(OSSL_PKEY_PARAM_PRIV_KEY, member(jwk, "d"));
-    parameters.octets(OSSL_PKEY_PARAM_PUB_KEY, '\x04' + member(jwk, "x") + member(jwk, "y"));
+    parameters.octets(OSSL_PKEY_PARAM_PUB_KEY, point);
     return parameters.make("EC");
 }
 
