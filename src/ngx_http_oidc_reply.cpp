@@ -89,6 +89,7 @@ ngx_int_t apply_unauthorized(ngx_http_request_t* r)
     ngx_str_set(&line->value, "Bearer realm=\"login required\"");
     line->hash = 1;
     r->headers_out.www_authenticate = line;
+    add_header(r, "Cache-Control", "no-store");
     return NGX_HTTP_UNAUTHORIZED;
 }
 

@@ -169,9 +169,8 @@ ngx_int_t decide(ngx_http_request_t* r)
     return session_of(r, *auth.conf) ? check_require(r) : unauthenticated(r, auth.conf);
 }
 
-struct CtxHolder {
-    RequestCtx ctx;
-};
+// Marks the context in the pool's list of cleanups; there is nothing to clean.
+void context_mark(void*) noexcept {}
 
 }  // namespace
 
@@ -181,19 +180,16 @@ RequestCtx* request_ctx(ngx_http_request_t* request, bool create)
     auto* ctx = static_cast<RequestCtx*>(ngx_http_get_module_ctx(r, ngx_http_oidc_module));
     if (ctx != nullptr) return ctx;
     // an internal redirect wiped r->ctx: the pool still holds it
-    auto destroy = [](void* data) { static_cast<CtxHolder*>(data)->~CtxHolder(); };
-    for (ngx_pool_cleanup_t* at = r->pool->cleanup; at != nullptr; at = at->next) {
-        if (at->handler == static_cast<ngx_pool_cleanup_pt>(destroy)) {
-            ctx = &static_cast<CtxHolder*>(at->data)->ctx;
-            ngx_http_set_ctx(r, ctx, ngx_http_oidc_module);
-            return ctx;
-        }
+    ngx_pool_cleanup_t* at = r->pool->cleanup;
+    while (at != nullptr && at->handler != context_mark) at = at->next;
+    if (at == nullptr) {
+        if (!create) return nullptr;
+        at = ngx_pool_cleanup_add(r->pool, sizeof(RequestCtx));
+        if (at == nullptr) throw std::bad_alloc{};
+        ::new (at->data) RequestCtx;
+        at->handler = context_mark;
     }
-    if (!create) return nullptr;
-    ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(CtxHolder));
-    if (cleanup == nullptr) throw std::bad_alloc{};
-    ctx = &(::new (cleanup->data) CtxHolder)->ctx;
-    cleanup->handler = destroy;
+    ctx = static_cast<RequestCtx*>(at->data);
     ngx_http_set_ctx(r, ctx, ngx_http_oidc_module);
     return ctx;
 }

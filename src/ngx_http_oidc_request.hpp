@@ -14,13 +14,11 @@ class Flow;
 // Lives in the pool of the main request; found again after an internal redirect.
 struct RequestCtx {
     const ProviderConf* provider = nullptr;  // whose session was looked for
-    std::string_view session_id_hash;        // 43 characters, safe to log; "" without a session
     SessionView session;
     bool looked = false;
     bool cookies_kept = false;
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it
     std::string_view error, error_description, error_id;
-    std::string_view asked;                  // the page a refused login was for
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };
 

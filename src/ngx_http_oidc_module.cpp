@@ -1,0 +1,87 @@
+// Tables only: the module, its phases and its life.
+#include "ngx_http_oidc_conf.hpp"
+#include "ngx_http_oidc_request.hpp"
+#include "ngx_http_oidc_variables.hpp"
+#include "ngx_http_oidc_worker.hpp"
+#include "oidc/cookie.hpp"
+#include "oidc/session.hpp"
+
+namespace oidc::ngx {
+
+ngx_str_t copy(ngx_pool_t* pool, std::string_view s)
+{
+    auto* data = static_cast<u_char*>(ngx_pnalloc(pool, s.size() + 1));
+    if (data == nullptr) throw std::bad_alloc{};
+    *ngx_cpymem(data, s.data(), s.size()) = '\0';
+    return {s.size(), data};
+}
+
+namespace {
+
+// The only place where an exception meets a request handler's C frame.
+template <ngx_int_t (*Handler)(ngx_http_request_t*)>
+ngx_int_t guarded(ngx_http_request_t* r) noexcept
+{
+    try {
+        return Handler(r);
+    } catch (const std::exception& e) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0, "oidc: internal: %s", e.what());
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+// nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
+bool register_access_handlers(ngx_conf_t* cf)
+{
+    auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    ngx_array_t& handlers = core->phases[NGX_HTTP_ACCESS_PHASE].handlers;
+    if (ngx_array_push_n(&handlers, 2) == nullptr) return false;
+    auto* all = static_cast<ngx_http_handler_pt*>(handlers.elts);
+    for (ngx_uint_t i = handlers.nelts - 2; i > 0; --i) all[i] = all[i - 1];
+    all[0] = guarded<access_last>;
+    all[handlers.nelts - 1] = guarded<access_first>;
+    return true;
+}
+
+void complete_providers(ngx_conf_t* cf)
+{
+    auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
+    for (auto& conf : main->providers) {
+        conf->provider.binding = binding_of(conf->provider);
+        conf->cookie_names[0] = session_cookie_name(conf->provider, false);
+        conf->cookie_names[1] = session_cookie_name(conf->provider, true);
+    }
+}
+
+ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept
+{
+    try {
+        complete_providers(cf);
+        return build_routes(cf) && register_access_handlers(cf) ? NGX_OK : NGX_ERROR;
+    } catch (const std::exception& e) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "oidc: %s", e.what());
+        return NGX_ERROR;
+    }
+}
+
+ngx_http_module_t module_ctx = {
+    preconfiguration, postconfiguration, create_main_conf, init_main_conf, create_srv_conf, nullptr, create_loc_conf, merge_loc_conf,
+};
+
+}  // namespace
+}  // namespace oidc::ngx
+
+ngx_module_t ngx_http_oidc_module = {
+    NGX_MODULE_V1,
+    &oidc::ngx::module_ctx,
+    oidc::ngx::commands,
+    NGX_HTTP_MODULE,
+    nullptr,
+    nullptr,
+    oidc::ngx::init_process,
+    nullptr,
+    nullptr,
+    oidc::ngx::exit_process,
+    nullptr,
+    NGX_MODULE_V1_PADDING,
+};
