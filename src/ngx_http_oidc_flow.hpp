@@ -32,7 +32,6 @@ private:
     static void expire(void* flow);
     void settle(Reason reason, std::string detail);
 
-    ngx_http_request_t* r_;
     const ProviderConf& conf_;
     Request request_;
     ZoneSessions sessions_;

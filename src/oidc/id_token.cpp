@@ -19,8 +19,7 @@ bool equal_no_case(std::string_view a, std::string_view b) noexcept
 
 VerifyPolicy policy_of(const Provider& provider)
 {
-    static const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
-    return {provider.id_token_algs.empty() ? asymmetric : provider.id_token_algs, &provider.client_secret, id_token_reasons};
+    return {allowed_algs(provider), &provider.client_secret, id_token_reasons};
 }
 
 // RFC 8725 section 3.11: neither a logout token nor an access token.
@@ -120,6 +119,12 @@ bool stands_above(const std::vector<std::string>& order, std::string_view asked,
 }
 
 }  // namespace
+
+const std::vector<std::string>& allowed_algs(const Provider& provider)
+{
+    static const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+    return provider.id_token_algs.empty() ? asymmetric : provider.id_token_algs;
+}
 
 bool acr_at_least(const std::vector<std::vector<std::string>>& orders, const std::vector<std::string>& asked, std::string_view level)
 {

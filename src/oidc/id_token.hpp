@@ -19,6 +19,9 @@ struct Expected {
     std::optional<std::int64_t> max_age;      // seconds
 };
 
+// The configured signature algorithms, else every asymmetric one.
+const std::vector<std::string>& allowed_algs(const Provider& provider);
+
 // Throws Failure with an id_token_* Reason. `now` in Unix seconds. The caller has verified nothing before.
 VerifiedJws verify_id_token(const Jws& token, const Jwks& keys, const Provider& provider, const Expected& expected, std::int64_t now);
 

@@ -52,7 +52,7 @@ Jws unwrap_userinfo(const HttpResponse& response, const Provider& provider)
 
 VerifyPolicy verify_policy(const Provider& provider)
 {
-    VerifyPolicy policy{provider.userinfo_algs.empty() ? provider.id_token_algs : provider.userinfo_algs, nullptr, userinfo_reasons};
+    VerifyPolicy policy{provider.userinfo_algs.empty() ? allowed_algs(provider) : provider.userinfo_algs, nullptr, userinfo_reasons};
     if (!provider.client_secret.empty()) policy.hmac_secret = &provider.client_secret;
     return policy;
 }
