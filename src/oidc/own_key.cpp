@@ -52,8 +52,17 @@ constexpr std::array curves{
 
 int no_passphrase(char*, int, int, void*) { return -1; }  // an encrypted file is refused, nobody is asked
 
-Pkey read_pem(std::string_view text)
+// `openssl ecparam -genkey` writes the curve first, which OpenSSL 3.0 would take for a key without its two halves.
+std::string_view without_parameters(std::string_view text)
 {
+    constexpr std::string_view end = "-----END EC PARAMETERS-----";
+    const std::size_t at = text.find(end);
+    return at == text.npos ? text : text.substr(at + end.size());
+}
+
+Pkey read_pem(std::string_view file)
+{
+    const std::string_view text = without_parameters(file);
     const Owned<BIO> bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
     Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
     if (!key) refuse("no private key in it: give an unencrypted PEM (PKCS#1, SEC1 or PKCS#8) or a private JWK");

@@ -232,12 +232,12 @@ inline std::string shared_secret(const Key& mine, const Key& theirs)
 }
 
 struct JweOptions {
-    std::string kid;
-    std::string more;                 // further header members, ",\"cty\":\"JWT\""
-    std::string apu, apv;             // decoded
+    std::string kid = {};
+    std::string more = {};                 // further header members, ",\"cty\":\"JWT\""
+    std::string apu = {}, apv = {};             // decoded
     std::string enc = "A256GCM";
     std::string cek = std::string(32, 'K');  // RSA only
-    std::string epk;                  // JSON, instead of the true one
+    std::string epk = {};                  // JSON, instead of the true one
 };
 inline std::string encrypt(const std::string& alg, const Key& to, std::string_view plaintext, const JweOptions& options = {})
 {
