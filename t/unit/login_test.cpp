@@ -1,0 +1,364 @@
+// The whole journey without nginx: a scripted provider, a browser that is a string of cookies.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "oidc/failure.hpp"
+#include "oidc/login.hpp"
+#include "oidc/logout.hpp"
+#include "oidc/session.hpp"
+
+using namespace oidc;
+
+namespace {
+
+class ScriptedHttp final : public HttpClient {
+public:
+    std::deque<HttpResponse> replies;
+    std::vector<HttpRequest> requests;
+
+    Task<HttpResponse> send(HttpRequest request) override
+    {
+        requests.push_back(request);
+        HttpResponse reply;
+        reply.transport = Transport::unreachable;
+        if (!replies.empty()) {
+            reply = std::move(replies.front());
+            replies.pop_front();
+        }
+        co_return reply;
+    }
+};
+
+class MapSessions final : public SessionStore {
+public:
+    std::map<Digest, std::string> sessions;
+    std::map<Digest, std::int64_t> states;
+
+    Task<std::optional<std::string>> get(SessionKey key) override { co_return find(key); }
+    Task<std::optional<std::string>> take(SessionKey key) override
+    {
+        std::optional<std::string> found = find(key);
+        sessions.erase(key);
+        co_return found;
+    }
+    Task<bool> put(SessionKey key, std::string record, std::int64_t) override
+    {
+        sessions[key] = std::move(record);
+        co_return true;
+    }
+    Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.emplace(state, expires).second; }
+    Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
+
+private:
+    std::optional<std::string> find(SessionKey key) const
+    {
+        auto at = sessions.find(key);
+        return at == sessions.end() ? std::nullopt : std::optional(at->second);
+    }
+};
+
+class FixedDocuments final : public Documents {
+public:
+    Endpoints known;
+    std::shared_ptr<const Jwks> jwks = std::make_shared<Jwks>();
+    bool down = false;
+
+    const Endpoints* peek(const Provider&) override { return down ? nullptr : &known; }
+    Task<Endpoints> endpoints(const Provider&) override
+    {
+        if (down) fail(Reason::provider_unreachable);
+        co_return known;
+    }
+    Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return jwks; }
+    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
+};
+
+// A token of this provider: its secret is 64 times 's'.
+std::string hs256(std::string_view claims)
+{
+    std::string input = base64url(R"({"alg":"HS256"})") + "." + base64url(claims);
+    return input + "." + base64url(view(hmac_sha256(std::string(64, 's'), input)));
+}
+
+Root drive(Task<Reply> task, std::optional<Reply>& reply, std::optional<Failure>& failure)
+{
+    try {
+        reply = co_await std::move(task);
+    } catch (const Failure& caught) {
+        failure = caught;
+    }
+}
+
+class Login : public ::testing::Test {
+protected:
+    Provider provider;
+    ScriptedHttp http;
+    MapSessions sessions;
+    FixedDocuments documents;
+    std::vector<Secret> keys;
+    Ports ports{http, sessions, documents, system_random, keys};
+    Request request;
+    std::string cookies, query;
+    std::optional<Reply> reply;
+    std::optional<Failure> failure;
+
+    Login()
+    {
+        keys.emplace_back(std::string(32, 'k'));
+        provider.name = "p";
+        provider.issuer = "https://op.example";
+        provider.client_id = "client";
+        provider.client_secret = Secret(std::string(64, 's'));
+        provider.id_token_algs = {"HS256"};
+        provider.binding = binding_of(provider);
+        provider.cookie.name = "NGX_OIDC_SESSION";
+        documents.known.authorization = "https://op.example/authorize";
+        documents.known.token = "https://op.example/token";
+        documents.known.end_session = "https://op.example/end";
+        request.base_url = "https://rp.example";
+        request.https = true;
+        request.now = 1'800'000'000;
+        request.target = "/page?a=1&b=%C3%A9";
+    }
+
+    void run(Task<Reply> task)
+    {
+        reply.reset();
+        failure.reset();
+        Root root = drive(std::move(task), reply, failure);
+        root.start();
+        ASSERT_TRUE(reply || failure);
+    }
+
+    // A browser: keeps what Set-Cookie says.
+    void keep(const std::vector<std::string>& lines)
+    {
+        for (const std::string& line : lines) {
+            std::string pair = line.substr(0, line.find(';'));
+            cookies = strip_cookies(cookies, {pair.substr(0, pair.find('='))});
+            if (line.find("Max-Age=0") == std::string::npos) cookies += (cookies.empty() ? "" : "; ") + pair;
+        }
+        request.cookies = cookies;
+    }
+
+    std::string begin(std::uint8_t restarts = 0)
+    {
+        Destination here{return_path(request.target), restarts};
+        Reply sent = begin_login(provider, documents.known, request, here, keys.front(), system_random);
+        keep(sent.set_cookies);
+        return sent.location;
+    }
+
+    static std::string param(const std::string& url, const std::string& name)
+    {
+        std::vector<Param> params = parse_query(std::string_view(url).substr(url.find('?') + 1)).value();
+        for (const Param& p : params) {
+            if (p.name == name) return p.value;
+        }
+        return {};
+    }
+
+    void answer(const std::string& nonce, const std::string& sub = "alice")
+    {
+        std::string claims = R"({"iss":"https://op.example","aud":"client","sub":")" + sub + R"(","iat":1800000000,"exp":1800000060,"nonce":")" +
+                             nonce + R"("})";
+        std::string token = hs256(claims);
+        HttpResponse response;
+        response.status = 200;
+        response.body = R"({"access_token":"at","token_type":"bearer","expires_in":60,"id_token":")" + token + R"("})";
+        http.replies.push_back(std::move(response));
+    }
+
+    void call_back(const std::string& with)
+    {
+        query = with;
+        request.query = query;
+        run(finish_login(provider, ports, request, Existing()));
+    }
+};
+
+}  // namespace
+
+TEST_F(Login, ComesBackToThePageThatWasAskedForWithASession)
+{
+    std::string url = begin();
+    answer(param(url, "nonce"));
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->location, "https://rp.example/page?a=1&b=%C3%A9");
+    EXPECT_EQ(sessions.sessions.size(), 1u);
+    ASSERT_TRUE(reply->set_cookies.at(0).starts_with("__Host-NGX_OIDC_SESSION="));
+    EXPECT_NE(reply->set_cookies.at(0).find("; Path=/; Secure; HttpOnly; SameSite=Lax"), std::string::npos);
+    EXPECT_EQ(reply->set_cookies.at(0).find("Max-Age"), std::string::npos);
+    EXPECT_EQ(SessionView(sessions.sessions.begin()->second).claim("sub")->value, "alice");
+}
+
+TEST_F(Login, StateNonceAndVerifierAre43LettersAndDigits)
+{
+    std::string url = begin();
+    for (const char* name : {"state", "nonce"}) {
+        std::string value = param(url, name);
+        EXPECT_EQ(value.size(), 43u);
+        EXPECT_EQ(value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), std::string::npos);
+    }
+    EXPECT_NE(param(url, "state"), param(url, "nonce"));
+}
+
+TEST_F(Login, ACallbackWithoutTheCookieAsksNothingOfTheProvider)
+{
+    std::string url = begin();
+    request.cookies = {};
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::state_unknown);
+    EXPECT_TRUE(http.requests.empty());
+}
+
+TEST_F(Login, ASealedCookieOfAnotherSiteIsNoCookie)
+{
+    std::string url = begin();
+    request.base_url = "https://other.example";
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::state_unknown);
+}
+
+TEST_F(Login, AReplayedStateBeginsAgainOnceAndThenStops)
+{
+    std::string url = begin();
+    std::string saved = cookies;
+    answer("another nonce");
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::id_token_nonce);
+    request.cookies = saved;
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(reply);
+    EXPECT_TRUE(reply->location.starts_with("https://op.example/authorize?"));
+    EXPECT_EQ(http.requests.size(), 1u);  // the code left once
+
+    cookies.clear();
+    url = begin(2);
+    request.now += provider.state_timeout;
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::login_loop);
+}
+
+TEST_F(Login, ARefusedCodeLeavesNoStateBehind)
+{
+    std::string url = begin();
+    HttpResponse refused;
+    refused.status = 400;
+    refused.body = R"({"error":"invalid_grant","error_uri":"https://docs.example/?code=Y049E20B&id=abc-123"})";
+    http.replies.push_back(std::move(refused));
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::token_refused);
+    EXPECT_EQ(failure->support_id, "abc-123");
+    EXPECT_TRUE(sessions.states.empty());
+}
+
+TEST_F(Login, OfTooManyAttemptsTheOldestAreDropped)
+{
+    provider.state_limit = 3;
+    for (int i = 0; i < 10; ++i) begin();
+    EXPECT_EQ(cookies_with_prefix(cookies, "__Host-NGX_OIDC_LOGIN_").size(), 3u);
+}
+
+TEST_F(Login, TwoTabsEndInEitherOrder)
+{
+    std::string first = begin();
+    std::string second = begin();
+    for (const std::string& url : {second, first}) {
+        answer(param(url, "nonce"));
+        call_back("code=c&state=" + param(url, "state"));
+        ASSERT_TRUE(reply);
+        keep(reply->set_cookies);
+    }
+    EXPECT_EQ(sessions.sessions.size(), 1u);  // the second login replaced the first one's session
+}
+
+struct BadCallback {
+    const char* query;
+    Reason reason;
+};
+
+class BadCallbacks : public Login, public ::testing::WithParamInterface<BadCallback> {};
+
+TEST_P(BadCallbacks, AreRefusedBeforeAnyCall)
+{
+    std::string url = begin();
+    std::string text = GetParam().query;
+    if (std::size_t at = text.find('$'); at != std::string::npos) text.replace(at, 1, param(url, "state"));
+    call_back(text);
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, GetParam().reason) << name_of(failure->reason);
+    EXPECT_TRUE(http.requests.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Callback, BadCallbacks,
+    ::testing::Values(BadCallback{"", Reason::state_missing}, BadCallback{"&&", Reason::state_missing},
+                      BadCallback{"code=c", Reason::state_missing}, BadCallback{"state=$", Reason::callback_malformed},
+                      BadCallback{"state=undefined&error=access_denied", Reason::state_unknown},
+                      BadCallback{"code=a&code=b&state=$", Reason::callback_malformed},
+                      BadCallback{"code=a&state=$&state=x", Reason::callback_malformed},
+                      BadCallback{"code=a&error=e&state=$", Reason::callback_malformed},
+                      BadCallback{"code=%zz&state=$", Reason::callback_malformed},
+                      BadCallback{"code=a&state=short", Reason::state_unknown},
+                      BadCallback{"code=a&state=$&iss=https%3A%2F%2Fevil.example", Reason::callback_issuer},
+                      BadCallback{"error=access_denied&state=$", Reason::login_cancelled},
+                      BadCallback{"error=login_required&state=$", Reason::login_required},
+                      BadCallback{"error=idp_hint_not_found&state=$", Reason::provider_error}));
+
+TEST_F(Login, LogoutEndsTheSessionFirstEvenWhenTheProviderIsDown)
+{
+    std::string url = begin();
+    answer(param(url, "nonce"));
+    call_back("code=c1&state=" + param(url, "state"));
+    keep(reply->set_cookies);
+    documents.down = true;
+    provider.post_logout_uri = "/bye";
+    run(logout(provider, ports, request));
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->location, "https://rp.example/bye");
+    EXPECT_TRUE(sessions.sessions.empty());
+}
+
+TEST_F(Login, LogoutReturnsWithTheStateItLeftWithOnce)
+{
+    provider.logout_state = provider.logout_token_hint = true;
+    provider.post_logout_uri = "/bye";
+    provider.logged_out_uri = "/home";
+    std::string login = begin();
+    answer(param(login, "nonce"));
+    call_back("code=c1&state=" + param(login, "state"));
+    keep(reply->set_cookies);
+    run(logout(provider, ports, request));
+    std::string url = reply->location;
+    keep(reply->set_cookies);
+    EXPECT_TRUE(sessions.sessions.empty());
+    EXPECT_FALSE(param(url, "id_token_hint").empty());
+    EXPECT_EQ(param(url, "client_id"), "");
+    query = "state=" + param(url, "state");
+    request.query = query;
+    run(logged_out(provider, ports, request));
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->location, "https://rp.example/home");
+    run(logged_out(provider, ports, request));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::logout_state);
+}
+
+TEST_F(Login, ALoginStateIsNoLogoutState)
+{
+    std::string url = begin();
+    query = "state=" + param(url, "state");
+    request.query = query;
+    run(logged_out(provider, ports, request));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::logout_state);
+}
