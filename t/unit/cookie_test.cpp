@@ -1,0 +1,60 @@
+#include <gtest/gtest.h>
+
+#include "oidc/cookie.hpp"
+
+using namespace oidc;
+
+struct Header {
+    const char* text;
+    const char* value;
+};
+
+class FindCookie : public ::testing::TestWithParam<Header> {};
+
+TEST_P(FindCookie, ReadsWhateverABrowserSends) { EXPECT_EQ(find_cookie(GetParam().text, "a"), GetParam().value); }
+
+INSTANTIATE_TEST_SUITE_P(Headers, FindCookie,
+                         ::testing::Values(Header{"a=1", "1"}, Header{"b=2; a=1", "1"}, Header{"aa=2;a=1", "1"}, Header{"a=1; a=2", "1"},
+                                           Header{" a = 1 ;", "1"}, Header{"a==1", "=1"}, Header{"a", ""}, Header{"", ""}, Header{";", ""},
+                                           Header{"=; ;", ""}, Header{";;;a=1;;", "1"}, Header{"b=a=1", ""}, Header{"A=1", ""}));
+
+struct Stripping {
+    const char* before;
+    const char* after;
+};
+
+class StripCookies : public ::testing::TestWithParam<Stripping> {};
+
+TEST_P(StripCookies, LeavesTheOthersAsTheyAre)
+{
+    EXPECT_EQ(strip_cookies(GetParam().before, {"S", "L_*"}), GetParam().after);
+}
+
+INSTANTIATE_TEST_SUITE_P(Headers, StripCookies,
+                         ::testing::Values(Stripping{"S=1", ""}, Stripping{"a=1; S=2; b=3", "a=1; b=3"}, Stripping{"L_x=1; L_y=2; a=1", "a=1"},
+                                           Stripping{"SS=1;  odd ;x", "SS=1;  odd ;x"}, Stripping{"S=1;odd;;x=1", "odd; x=1"},
+                                           Stripping{";", ";"}, Stripping{"", ""}, Stripping{"l_x=1; S=2", "l_x=1"}));
+
+TEST(SetCookie, IsHttpOnlyAndEndsWithTheBrowser)
+{
+    CookieAttributes attributes;
+    EXPECT_EQ(set_cookie("n", "v", attributes), "n=v; Path=/; Secure; HttpOnly; SameSite=Lax");
+    attributes.domain = "example.org";
+    attributes.samesite = SameSite::none;
+    EXPECT_EQ(delete_cookie("n", attributes), "n=; Path=/; Domain=example.org; Secure; HttpOnly; SameSite=None; Max-Age=0");
+}
+
+TEST(SessionCookie, IsHostBoundOnHttpsUnlessNamedOrWidened)
+{
+    Provider provider;
+    provider.cookie.name = "NGX_OIDC_SESSION";
+    EXPECT_EQ(session_cookie_name(provider, true), "__Host-NGX_OIDC_SESSION");
+    EXPECT_EQ(session_cookie_name(provider, false), "NGX_OIDC_SESSION");
+    EXPECT_FALSE(session_cookie_attributes(provider, false).secure);
+    provider.cookie.domain = "example.org";
+    EXPECT_EQ(session_cookie_name(provider, true), "NGX_OIDC_SESSION");
+    provider.cookie = CookieRules();
+    provider.cookie.name = "mine";
+    provider.cookie.name_given = true;
+    EXPECT_EQ(session_cookie_name(provider, true), "mine");
+}

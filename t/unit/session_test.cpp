@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include "oidc/failure.hpp"
+#include "oidc/session.hpp"
+
+using namespace oidc;
+
+namespace {
+
+NewSession sample()
+{
+    NewSession session;
+    session.times = {100, 200, 160};
+    session.binding = 42;
+    session.id_claims = Json::parse(R"({"sub":"s","iss":"i","acr":"eidas2","email":"id@x","exp":123,"only_id":"o"})");
+    session.userinfo = Json::parse(
+        R"({"sub":"s","acr":"eidas3","iss":"evil","email":"user@x","given_name":"Éléonore","roles":["a","b"],"custom":{"k":[1,2.5]},)"
+        R"("chorusdt:matricule":"m1","empty":"","gone":null,"yes":true,"n":12345678901234,"evil":"a\r\nb"})");
+    session.id_token = "jws";
+    session.access_token = "at";
+    session.return_path = "/back";
+    return session;
+}
+
+std::string text(const SessionView& view, std::string_view claim)
+{
+    std::optional<Entry> found = view.claim(claim);
+    return found ? std::string(found->value) : "(none)";
+}
+
+}  // namespace
+
+TEST(Session, ShowsClaimsAsTheTextOfVariables)
+{
+    std::string record = serialize(sample());
+    SessionView view(record);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view.binding(), 42u);
+    EXPECT_EQ(view.times().access_expires, 160);
+    EXPECT_EQ(text(view, "given_name"), "Éléonore");
+    EXPECT_EQ(text(view, "roles"), R"(["a","b"])");
+    EXPECT_EQ(text(view, "custom"), R"({"k":[1,2.5]})");
+    EXPECT_EQ(text(view, "chorusdt:matricule"), "m1");
+    EXPECT_EQ(text(view, "yes"), "true");
+    EXPECT_EQ(text(view, "n"), "12345678901234");
+    EXPECT_EQ(text(view, "only_id"), "o");
+    EXPECT_EQ(text(view, "empty"), "");
+    EXPECT_EQ(view.internal(entry_name::access_token), "at");
+    EXPECT_EQ(view.internal(entry_name::return_path), "/back");
+}
+
+TEST(Session, UserinfoNeverOverridesAProtocolClaim)
+{
+    std::string record = serialize(sample());
+    SessionView view(record);
+    EXPECT_EQ(text(view, "acr"), "eidas2");
+    EXPECT_EQ(text(view, "iss"), "i");
+    EXPECT_EQ(text(view, "email"), "user@x");
+    EXPECT_EQ(view.find("email", Source::id_token)->value, "id@x");
+}
+
+TEST(Session, ANullClaimIsAbsentAndAValueWithALineBreakIsNeverEmitted)
+{
+    std::string record = serialize(sample());
+    SessionView view(record);
+    EXPECT_EQ(text(view, "gone"), "(none)");
+    EXPECT_EQ(text(view, "evil"), "(none)");
+    EXPECT_EQ(text(view, "id_token"), "(none)");  // internal entries are no claims
+}
+
+TEST(Session, MergesClaimsIntoJson)
+{
+    std::string record = serialize(sample());
+    Json merged = Json::parse(claims_json(SessionView(record), std::nullopt));
+    EXPECT_EQ(merged.string("email"), "user@x");
+    EXPECT_EQ(merged.string("acr"), "eidas2");
+    EXPECT_EQ(merged.at("roles").dump(), R"(["a","b"])");
+    Json userinfo = Json::parse(claims_json(SessionView(record), Source::userinfo));
+    EXPECT_EQ(userinfo.string("acr"), "eidas3");
+    EXPECT_FALSE(userinfo.has("only_id"));
+}
+
+TEST(Session, BytesThatAreNoRecordAreNoSession)
+{
+    std::string record = serialize(sample());
+    EXPECT_FALSE(SessionView(""));
+    EXPECT_FALSE(SessionView(std::string_view(record).substr(0, 20)));
+    for (std::size_t cut = 0; cut < record.size(); ++cut) {  // exactly as long as its bytes, so that a sanitizer sees a read behind them
+        std::string part = record.substr(0, cut);
+        SessionView view(part);
+        EXPECT_FALSE(view && view.claim("roles") && view.claim("roles")->value == "neither here nor there");
+    }
+    record[0] = 'x';
+    EXPECT_FALSE(SessionView(record));
+}
+
+TEST(Session, TooManyClaimsFailVisibly)
+{
+    NewSession session = sample();
+    session.access_token = std::string(70'000, 'a');
+    try {
+        serialize(session);
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.reason, Reason::session_too_large);
+    }
+}
+
+TEST(Session, BelongsToOneProviderIssuerAndClient)
+{
+    Provider a;
+    a.name = "a";
+    a.issuer = "https://x";
+    a.client_id = "c";
+    std::uint64_t binding = binding_of(a);
+    a.client_id = "d";
+    EXPECT_NE(binding, binding_of(a));
+}
