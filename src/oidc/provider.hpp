@@ -45,12 +45,45 @@ struct Encryption {
     std::vector<std::string> algs;  // of key management; A256GCM is the only content encryption
 };
 
-// What a provider accepts on its authorization and logout URLs, when its profile closes the lists.
-struct Profile {
+struct ProfileIssuer {
+    std::string_view environment, network, issuer;
+};
+
+// A parameter of the authorization URL whose values are limited.
+struct ArgumentRule {
     std::string_view name;
+    bool (*accepts)(std::string_view value);
+    std::string_view wants;                            // completes "<title> wants"
+};
+
+// A kind of provider: what it accepts, and what it is asked for unless a directive says otherwise. A row of one table.
+struct Profile {
+    std::string_view name, title;                      // in the configuration, in messages
+    std::vector<ProfileIssuer> issuers;                // the first one is the default
+
     bool closed = false;                               // a parameter outside the lists is refused
     std::vector<std::string_view> authorization_args;  // accepted beyond the standard ones that we always send
-    std::vector<std::vector<std::string>> acr_orders;  // ascending strength
+    std::vector<ArgumentRule> argument_rules;
+    std::string_view max_age_refusal;                  // why max_age cannot work; empty: it can
+    std::string_view pkce_refusal;                     // why pkce cannot work; empty: it can
+    Switch pkce = Switch::automatic;
+
+    std::vector<std::vector<std::string>> acr_orders;  // ascending strength; not empty: no other level exists
+    std::vector<std::string> acr_default;              // always sent
+
+    ClientAuth client_auth = ClientAuth::automatic;    // not automatic: no other is accepted
+    bool portal = false;                               // registered with the State: hexadecimal secret, one algorithm, logout page
+
+    std::vector<std::string> id_token_algs;            // unless named
+    std::vector<std::string> known_algs;               // empty: any
+    Switch encryption = Switch::automatic;             // on: every token is encrypted, off: none is
+    std::vector<std::string> encryption_algs;          // empty: any
+    bool userinfo = false;
+    UserinfoFormat userinfo_format = UserinfoFormat::automatic;
+    bool userinfo_json = true;                         // plain JSON can be had
+
+    bool logout_token_hint = false;
+    bool logout_state = false;
     bool logout_needs_hint = false;                    // its end_session endpoint shows an error page without id_token_hint
 };
 
@@ -111,5 +144,15 @@ struct Provider {
 
 // The rows of the profile table; nullptr when the name is unknown.
 const Profile* find_profile(std::string_view name) noexcept;
+const std::vector<Profile>& profiles();
+
+// Whether one of the profile's orders holds the level (any level where it has none).
+bool knows_acr(const Profile& profile, std::string_view level) noexcept;
+
+// Why this provider would refuse the parameter on its authorization URL: a sentence with the remedy. Empty: it accepts it.
+std::string why_refused(const Profile& profile, std::string_view name, std::string_view value);
+
+// Parameters that the module computes: nobody else sets them.
+bool is_reserved_argument(std::string_view name) noexcept;
 
 }  // namespace oidc
