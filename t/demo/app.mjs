@@ -57,7 +57,9 @@ function welcome(request, headers) {
   const space = request.url.split('/')[1];
   const known = claims.filter(([header]) => headers[header] !== undefined);
   const shown = new Set(known.map(([header]) => header));
-  const others = Object.entries(headers).filter(([header]) => !shown.has(header)).sort();
+  // What the module adds first, then what the browser sent.
+  const rank = (header) => (header.startsWith('x-') ? 0 : 1) + header;
+  const others = Object.entries(headers).filter(([header]) => !shown.has(header)).sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
   return page('Vos informations', `    <div class="demo-status">
       <p>Vous êtes connecté(e) avec ${escape(service)} : <strong>${escape(person(headers, service))}</strong></p>
       <a class="fr-btn fr-btn--secondary" id="logout" href="/${escape(space)}/logout">Se déconnecter</a>
