@@ -1,0 +1,210 @@
+# Cookies and headers: what browsers are told, and what the application never sees.
+use lib 't/lib', 'lib';
+use OIDC::Test;
+
+my $op = start_provider('generic');
+my $app = app();
+my $plain_port = free_port();
+my $nginx = nginx(<<'NGINX', op => $op, app => $app, plain => $plain_port);
+%%globals%%
+events { worker_connections 256; }
+http {
+    %%http%%
+    large_client_header_buffers 8 16k;
+
+    oidc_provider op {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        ssl_trusted_certificate %%ca%%;
+    }
+    oidc_provider named {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        redirect_uri            /generic/callback;
+        ssl_trusted_certificate %%ca%%;
+        cookie_name             my_session;
+        cookie_samesite         none;
+    }
+    oidc_provider narrow {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        redirect_uri            /oidc_callback_generic;
+        ssl_trusted_certificate %%ca%%;
+        cookie_name             narrow;
+        cookie_path             /narrow/;
+    }
+
+    server {
+        listen      %%listen%%;
+        listen      127.0.0.1:%%plain%%;
+        server_name rp.localhost;
+        %%tls%%
+        location /        { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub $oidc_claim_sub; }
+        location /named/  { auth_oidc named; proxy_pass http://127.0.0.1:%%app%%; }
+        location /narrow/ { auth_oidc narrow; proxy_pass http://127.0.0.1:%%app%%; }
+        location /keep/   { auth_oidc op; auth_oidc_strip_cookies off; proxy_pass http://127.0.0.1:%%app%%; }
+        location /off/    { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; }
+        location /own/    { auth_oidc op; add_header X-Cookies "$http_cookie" always; add_header X-Named "$cookie_theme" always; proxy_pass http://127.0.0.1:%%app%%; }
+    }
+}
+NGINX
+
+my $callback = qr{callback};
+my $session = '__Host-NGX_OIDC_SESSION_op';
+my ($op_app) = ($app);
+$op->reset;
+
+sub attributes_of { my ($line) = @_; my ($pair, @rest) = split /; */, $line; return { map { my ($n, $v) = split /=/, $_, 2; (lc $n => $v // 1) } @rest } }
+sub way_back { my ($browser, $path) = @_; return $browser->navigate(rp($path), until => $callback)->{next} }
+
+subtest 'the login cookie' => sub {
+    my $answer = browser()->get(rp('/page?a=1'));
+    my ($line) = @{ $answer->{set_cookies} };
+    like($line, qr/^__Host-NGX_OIDC_LOGIN_[A-Za-z0-9]{8}=[A-Za-z0-9_-]+;/, 'its name');
+    my $a = attributes_of($line);
+    is_deeply([ sort keys %$a ], [ sort qw(path secure httponly samesite max-age) ], 'its attributes');
+    is($a->{path}, '/', 'Path=/');
+    is(lc $a->{samesite}, 'lax', 'SameSite=Lax');
+    cmp_ok($a->{'max-age'}, '<=', 1800, 'minutes');
+    unlike($line, qr/page|generic-post/, 'sealed');
+    my $other = browser()->get(rp('/page?a=1'));
+    isnt($other->{set_cookies}[0] =~ s/;.*//r =~ s/.*=//r, $line =~ s/;.*//r =~ s/.*=//r, 'never the same twice');
+};
+
+subtest 'the session cookie' => sub {
+    my $browser = browser();
+    my $answer = $browser->get(way_back($browser, '/page'));
+    is($answer->header('cache-control'), 'no-store', 'the answer is never cached');
+    my ($set) = grep {/SESSION/} @{ $answer->{set_cookies} };
+    my ($deleted) = grep {/LOGIN/} @{ $answer->{set_cookies} };
+    is(scalar(@{ $answer->{set_cookies} }), 2, 'one set, one deleted');
+    like($set, qr/^\Q$session\E=[A-Za-z0-9_-]{43};/, '256 random bits');
+    is_deeply(attributes_of($set), { path => '/', secure => 1, httponly => 1, samesite => 'Lax' }, 'its attributes: no Max-Age, no Expires, no Domain');
+    is(attributes_of($deleted)->{'max-age'}, 0, 'the login cookie is deleted');
+    is_deeply([ map { attributes_of($deleted)->{$_} } qw(path secure httponly samesite) ], [ '/', 1, 1, 'Lax' ], '... with its own attributes');
+    is(scalar(@{ $answer->{refused_cookies} || [] }), 0, 'a browser accepts them all');
+
+    $answer = $browser->get(rp('/page'));
+    is(scalar(@{ $answer->{set_cookies} }), 0, 'a request with a session sets nothing');
+    ok(!$answer->has('cache-control'), '... and leaves caching to the application');
+};
+
+subtest 'cookie_name, cookie_samesite' => sub {
+    my $browser = browser();
+    my $answer = $browser->get(way_back($browser, '/named/x'));
+    my ($set) = grep {/^my_session=/} @{ $answer->{set_cookies} };
+    is_deeply(attributes_of($set // ''), { path => '/', secure => 1, httponly => 1, samesite => 'None' }, 'as configured');
+    my ($deleted) = grep {/LOGIN/} @{ $answer->{set_cookies} };
+    like($deleted, qr/^__Host-/, 'the login cookie keeps its prefix');
+    is($browser->get(rp('/named/x'))->status, 200, 'the session works');
+    is($browser->get(rp('/page'))->status, 302, "and is not the other provider's");
+};
+
+subtest 'cookie_path' => sub {
+    my $browser = browser();
+    my $answer = $browser->get(way_back($browser, '/narrow/x'));
+    my ($set) = grep {/^narrow=/} @{ $answer->{set_cookies} };
+    is(attributes_of($set // '')->{path}, '/narrow/', 'Path');
+    is($browser->get(rp('/narrow/x'))->status, 200, 'the session works there');
+};
+
+subtest 'a session is bound to its provider' => sub {
+    my $browser = browser();
+    $browser->navigate(rp('/page'));
+    my $id = $browser->cookie(rp('/'), $session)->{value};
+    is(browser()->get(rp('/named/x'), cookie => "my_session=$id")->status, 302, "under another provider's name it is none");
+};
+
+subtest 'plain http' => sub {
+    my $answer = browser()->get("http://rp.localhost:$plain_port/page");
+    is($answer->status, 302, 'redirected');
+    my ($line) = @{ $answer->{set_cookies} };
+    like($line, qr/^NGX_OIDC_LOGIN_/, 'no __Host- prefix');
+    is_deeply([ sort keys %{ attributes_of($line) } ], [ sort qw(path httponly samesite max-age) ], 'no Secure');
+    is($answer->args->{redirect_uri}, "http://rp.localhost:$plain_port/oidc_callback", 'redirect_uri has the scheme and the port');
+};
+
+# ---- what reaches the application --------------------------------------------------------------------------------------------
+
+my $in = browser();
+$in->navigate(rp('/page'));
+my $id = $in->cookie(rp('/'), $session)->{value};
+
+for my $case (
+    # what the browser sends ('ID' is the session), what the application gets
+    [ 'ours alone',             "$session=ID",                                     undef ],
+    [ 'first of three',         "$session=ID; theme=dark; lang=fr",                'theme=dark; lang=fr' ],
+    [ 'in the middle',          "theme=dark; $session=ID; lang=fr",                'theme=dark; lang=fr' ],
+    [ 'last',                   "theme=dark; lang=fr; $session=ID",                'theme=dark; lang=fr' ],
+    [ 'with a login cookie',    "__Host-NGX_OIDC_LOGIN_abcdefgh=x; $session=ID; a=b", 'a=b' ],
+    [ 'of two providers',       "my_session=zzz; $session=ID; a=b",                'a=b' ],
+    [ 'no spaces',              "a=b;$session=ID;c=d",                             'a=b; c=d' ],
+    [ 'a name that begins alike', "$session=ID; ${session}x=1; x$session=2",       "${session}x=1; x$session=2" ],
+    [ 'odd neighbours',         "$session=ID; =; novalue; =x; a==b",               '=; novalue; =x; a==b' ],
+    [ 'quoted',                 "q=\"a b\"; $session=ID",                          'q="a b"' ],
+    [ 'empty pieces',           ";; $session=ID;;",                                undef ],
+    )
+{
+    my ($what, $line, $expected) = @$case;
+    $line =~ s/\bID\b/$id/;
+    my $answer = browser()->get(rp('/page'), cookie => $line);
+    is($answer->status, 200, "$what: the session is found");
+    is($answer->seen('cookie'), $expected, '... the rest arrives as it was');
+}
+
+is($in->get(rp('/keep/x'))->seen('cookie'), "$session=$id", 'auth_oidc_strip_cookies off');
+is(browser()->get(rp('/off/x'), cookie => "$session=$id; a=b")->seen('cookie') =~ s/\Q$id\E/ID/r, 'a=b', 'stripped where auth_oidc is off, too');
+is(browser()->get(rp('/own/x'), cookie => "theme=dark; $session=$id")->header('x-named'), 'dark', 'nginx still reads the others');
+
+subtest 'two Cookie lines' => sub {
+    my $answer = browser()->get(rp('/page'), headers => [ Cookie => 'a=b; c=d', Cookie => "$session=$id; e=f", Cookie => 'g=h' ], cookie => '');
+    is($answer->status, 200, 'the session is found in the second');
+    is_deeply([ sort split /; |, /, $answer->seen('cookie') // '' ], [ 'a=b', 'c=d', 'e=f', 'g=h' ], 'the rest arrives');
+};
+
+subtest 'over HTTP/2, in crumbs' => sub {
+    my ($status, $text) = curl_h2(rp('/page'), '-H', "Cookie: a=b; $session=$id; c=d");
+    is($status, 200, 'the session is found');
+    like($text, qr/"cookie":\["a=b; c=d"\]/, 'stripped');
+};
+
+subtest 'strange Cookie headers' => sub {
+    my $big = join '; ', map {"c$_=" . 'v' x 30} 1 .. 200;
+    my $before = () = $nginx->workers;
+    my %pids = map { $_ => 1 } $nginx->workers;
+    for my $line (';', '=; ;', '=', ';;;;', '; ; ;', $session, "$session=", "$session=;", "=$session", "$session=" . 'x' x 4000, "$session==", "$session=\"$id\"x",
+        "$session=\x{ff}\x{fe}", '__Host-NGX_OIDC_LOGIN_', '__Host-NGX_OIDC_LOGIN_=;', '__Host-NGX_OIDC_LOGIN_abcdefgh', "NGX_OIDC_LOGIN_=x", ' ', "\t;\t=", 'a' x 8000,
+        $big, join('; ', map {"__Host-NGX_OIDC_LOGIN_a$_=b"} 100 .. 400), join('; ', map {"$session=$_"} 1 .. 300), ',', '$Version=1; a=b', "\x80=\x80")
+    {
+        my $short = substr $line, 0, 24;
+        $short =~ s/[^ -~]/?/g;
+        my $answer = browser()->get(rp('/page'), cookie => $line);
+        is($answer->status, 302, "'$short': no session");
+        my $url = rp('/oidc_callback?code=abcdefgh&state=' . 'S' x 43);
+        is(browser()->get($url, cookie => $line)->status, 400, '... and no login at the callback');
+    }
+    is_deeply({ map { $_ => 1 } $nginx->workers }, \%pids, 'the workers live');
+    is(browser()->get(rp('/page'), cookie => "$big; $session=$id")->status, 200, 'behind 8 kB of cookies the session is found');
+};
+
+subtest 'the first of two session cookies counts' => sub {
+    is(browser()->get(rp('/page'), cookie => "$session=$id; $session=other")->status, 200, 'the valid one first');
+    my $answer = browser()->get(rp('/page'), cookie => "$session=$id; $session=other; a=b");
+    is($answer->seen('cookie'), 'a=b', 'both are stripped');
+};
+
+subtest 'headers that claim an identity' => sub {
+    my $answer = $in->get(rp('/page'), headers => [ 'X-Sub' => 'admin' ]);
+    isnt($answer->seen('x-sub'), 'admin', "the browser's is replaced");
+    unlike($answer->seen('x-sub'), qr/admin/, '... not joined');
+    is(browser()->get(rp('/page'), headers => [ Authorization => 'Bearer abc' ])->status, 302, 'a bearer token is no session');
+    is(browser()->get(rp('/page'), headers => [ 'X-Forwarded-Uri' => '/off/', 'X-Original-URL' => '/off/', 'User-Agent' => 'kube-probe/1.0' ])->status, 302, 'forwarded headers open nothing');
+    my $r = browser()->get(rp('/page'), headers => [ 'X-Forwarded-Host' => 'evil.localhost', 'X-Forwarded-Proto' => 'http', Forwarded => 'host=evil.localhost' ]);
+    is($r->args->{redirect_uri}, rp('/oidc_callback'), '... and do not change the redirect URI');
+};
+
+log_ok();
+done_testing();
