@@ -21,61 +21,54 @@ void each_cookie_line(ngx_http_request_t* r, Visit visit)
 #endif
 }
 
-void forget_cookie_lines(ngx_http_request_t* r)
+// Forgets the last line where nginx and $http_cookie look for it, unless it is the first and `all` is false.
+ngx_table_elt_t* forget_last_cookie_line(ngx_http_request_t* r, bool all)
 {
 #if (nginx_version >= 1023000)
-    r->headers_in.cookie = nullptr;
+    ngx_table_elt_t** at = &r->headers_in.cookie;
+    while (*at != nullptr && (*at)->next != nullptr) at = &(*at)->next;
+    if (*at == nullptr || (at == &r->headers_in.cookie && !all)) return nullptr;
+    return std::exchange(*at, nullptr);
 #else
-    r->headers_in.cookies.nelts = 0;
+    ngx_array_t& lines = r->headers_in.cookies;
+    if (lines.nelts == 0 || (lines.nelts == 1 && !all)) return nullptr;
+    return static_cast<ngx_table_elt_t**>(lines.elts)[--lines.nelts];
 #endif
 }
 
-void remember_cookie_line(ngx_http_request_t* r, ngx_table_elt_t* line)
-{
-#if (nginx_version >= 1023000)
-    line->next = r->headers_in.cookie;
-    r->headers_in.cookie = line;
-#else
-    auto** slot = static_cast<ngx_table_elt_t**>(ngx_array_push(&r->headers_in.cookies));
-    if (slot != nullptr) *slot = line;
-#endif
-}
-
-bool is_ours(const MainConf& conf, std::string_view name)
+bool is_ours(const void* conf, std::string_view name)
 {
     constexpr std::string_view host = "__Host-";
     std::string_view plain = name.starts_with(host) ? name.substr(host.size()) : name;
-    return plain.starts_with("NGX_OIDC_LOGIN_") || std::any_of(conf.providers.begin(), conf.providers.end(), [&](const auto& p) {
-               return name == p->cookie_names[0] || name == p->cookie_names[1];
-           });
+    if (plain.starts_with("NGX_OIDC_LOGIN_")) return true;
+    const auto& providers = static_cast<const MainConf*>(conf)->providers;
+    return std::any_of(providers.begin(), providers.end(),
+                       [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
 }
 
-bool holds_ours(const MainConf& conf, std::string_view cookies)
+#if (nginx_version < 1023000)
+void repoint(ngx_array_t& lines, ngx_table_elt_t* from, ngx_table_elt_t* to)
 {
-    for (const CookiePair& cookie : cookies_with_prefix(cookies, "")) {
-        if (is_ours(conf, cookie.first)) return true;
-    }
-    return false;
+    auto** all = static_cast<ngx_table_elt_t**>(lines.elts);
+    std::replace(all, all + lines.nelts, from, to);
 }
+#endif
 
-std::string without_ours(const MainConf& conf, std::string_view cookies)
-{
-    std::vector<std::string> ours{"NGX_OIDC_LOGIN_*", "__Host-NGX_OIDC_LOGIN_*"};
-    for (const auto& provider : conf.providers) ours.insert(ours.end(), {provider->cookie_names[0], provider->cookie_names[1]});
-    return strip_cookies(cookies, ours);
-}
-
-// All pointers of headers_in to `from` are made to point to `to`: nginx keeps one per known header, by offset.
+// All pointers of headers_in to `from` are made to point to `to`: nginx keeps one (or a chain) per known header, by offset.
 void repoint(ngx_http_request_t* r, ngx_table_elt_t* from, ngx_table_elt_t* to)
 {
     for (ngx_http_header_t* known = ngx_http_headers_in; known->name.len != 0; ++known) {
-        if (known->handler == nullptr || known->offset == 0) continue;
-        auto** pointer = reinterpret_cast<ngx_table_elt_t**>(reinterpret_cast<char*>(&r->headers_in) + known->offset);
-        if (*pointer == from) *pointer = to;
+        auto** at = reinterpret_cast<ngx_table_elt_t**>(reinterpret_cast<char*>(&r->headers_in) + known->offset);
+#if (nginx_version >= 1023000)
+        while (*at != nullptr && *at != from) at = &(*at)->next;
+#endif
+        if (known->offset != 0 && *at == from) *at = to;
     }
 #if (nginx_version < 1023000)
-    auto** lines = static_cast<ngx_table_elt_t**>(r->headers_in.cookies.elts);
-    for (ngx_uint_t i = 0; i < r->headers_in.cookies.nelts; ++i) lines[i] = lines[i] == from ? to : lines[i];
+    repoint(r->headers_in.cookies, from, to);
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    repoint(r->headers_in.x_forwarded_for, from, to);
+#endif
 #endif
 }
 
@@ -168,24 +161,15 @@ std::string_view cookie_header(ngx_http_request_t* r)
 
 bool strip_our_cookies(ngx_http_request_t* r, const MainConf& conf)
 {
-    std::vector<ngx_table_elt_t*> lines;
-    bool ours = false;
-    each_cookie_line(r, [&](ngx_table_elt_t* line) { ours = ours || holds_ours(conf, view(line->value)); });
-    if (!ours) return false;
-    each_cookie_line(r, [&](ngx_table_elt_t* line) { lines.push_back(line); });
-    std::string kept;
-    for (ngx_table_elt_t* line : lines) {
-        std::string rest = without_ours(conf, view(line->value));
-        if (!rest.empty()) kept.append(kept.empty() ? "" : "; ").append(rest);
-    }
-    forget_cookie_lines(r);
-    lines.front()->value = copy(r->pool, kept);
-    remember_cookie_line(r, lines.front());
-    // from the back, so that no line moves before its turn
-    for (std::size_t i = lines.size(); i-- > 1;) remove_header(r, lines[i]);
-    if (!kept.empty()) return true;
-    forget_cookie_lines(r);
-    remove_header(r, lines.front());
+    std::string_view cookies = cookie_header(r);
+    if (cookies.empty()) return false;
+    auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
+    if (kept == nullptr) throw std::bad_alloc{};
+    std::optional<std::size_t> size = strip_cookies(cookies, kept, is_ours, &conf);
+    if (!size) return false;
+
+    while (ngx_table_elt_t* line = forget_last_cookie_line(r, *size == 0)) remove_header(r, line);
+    each_cookie_line(r, [&](ngx_table_elt_t* line) { line->value = borrow({kept, *size}); });
     return true;
 }
 

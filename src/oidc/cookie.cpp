@@ -28,12 +28,6 @@ CookiePair split(std::string_view piece) noexcept
     return {trim(piece.substr(0, equals)), trim(piece.substr(equals + 1))};
 }
 
-bool named(std::string_view name, const std::string& pattern) noexcept
-{
-    if (!pattern.ends_with('*')) return name == pattern;
-    return name.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1));
-}
-
 std::string_view samesite_text(SameSite samesite) noexcept
 {
     switch (samesite) {
@@ -65,20 +59,20 @@ std::vector<CookiePair> cookies_with_prefix(std::string_view header, std::string
     return found;
 }
 
-std::string strip_cookies(std::string_view header, const std::vector<std::string>& ours)
+std::optional<std::size_t> strip_cookies(std::string_view header, char* out, IsOurs ours, const void* context) noexcept
 {
-    std::string kept;
+    char* end = out;
     bool stripped = false;
-    for (std::string_view rest = header; !rest.empty();) {
-        std::string_view piece = next_piece(rest);
+    while (!header.empty()) {
+        std::string_view piece = next_piece(header);
         std::string_view name = split(piece).first;
-        bool is_ours = !name.empty() && std::any_of(ours.begin(), ours.end(), [&](const std::string& o) { return named(name, o); });
+        bool is_ours = !name.empty() && ours(context, name);
         stripped = stripped || is_ours;
         if (is_ours || piece.empty()) continue;
-        if (!kept.empty()) kept += "; ";
-        kept += piece;
+        if (end != out) end = std::copy_n("; ", 2, end);
+        end = std::copy(piece.begin(), piece.end(), end);
     }
-    return stripped ? kept : std::string(header);
+    return stripped ? std::optional<std::size_t>(end - out) : std::nullopt;
 }
 
 std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,12 @@ std::string_view find_cookie(std::string_view header, std::string_view name) noe
 // All cookies whose name starts with `prefix`, in the browser's order: the oldest first (RFC 6265 5.4).
 std::vector<CookiePair> cookies_with_prefix(std::string_view header, std::string_view prefix);
 
-// The header without the cookies that `ours` names (a name that ends with '*' is a prefix); the same text when none was there.
-std::string strip_cookies(std::string_view header, const std::vector<std::string>& ours);
+// Which cookies are ours, by name.
+using IsOurs = bool (*)(const void* context, std::string_view name);
+
+// Writes the header without our cookies to `out` (at least header.size() bytes) and returns how many bytes that is; nullopt and
+// nothing of use in `out` when none of ours is there.
+std::optional<std::size_t> strip_cookies(std::string_view header, char* out, IsOurs ours, const void* context) noexcept;
 
 struct CookieAttributes {
     std::string domain, path = "/";

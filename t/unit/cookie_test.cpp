@@ -27,7 +27,11 @@ class StripCookies : public ::testing::TestWithParam<Stripping> {};
 
 TEST_P(StripCookies, LeavesTheOthersAsTheyAre)
 {
-    EXPECT_EQ(strip_cookies(GetParam().before, {"S", "L_*"}), GetParam().after);
+    std::string_view before = GetParam().before;
+    std::string kept(before.size(), '?');
+    IsOurs ours = [](const void*, std::string_view name) { return name == "S" || name.starts_with("L_"); };
+    std::optional<std::size_t> size = strip_cookies(before, kept.data(), ours, nullptr);
+    EXPECT_EQ(size ? kept.substr(0, *size) : before, GetParam().after);
 }
 
 INSTANTIATE_TEST_SUITE_P(Headers, StripCookies,
