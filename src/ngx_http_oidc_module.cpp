@@ -64,6 +64,20 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept
     }
 }
 
+// Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
+ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
+{
+    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
+    if (main == nullptr || main->providers.empty()) return NGX_OK;
+    try {
+        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->private_zone->cookie_key());
+        return init_process(cycle);
+    } catch (const std::exception& e) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "oidc: the worker cannot start: %s", e.what());
+        return NGX_ERROR;
+    }
+}
+
 ngx_http_module_t module_ctx = {
     preconfiguration, postconfiguration, create_main_conf, init_main_conf, create_srv_conf, nullptr, create_loc_conf, merge_loc_conf,
 };
@@ -78,7 +92,7 @@ ngx_module_t ngx_http_oidc_module = {
     NGX_HTTP_MODULE,
     nullptr,
     nullptr,
-    oidc::ngx::init_process,
+    oidc::ngx::start_worker,
     nullptr,
     nullptr,
     oidc::ngx::exit_process,

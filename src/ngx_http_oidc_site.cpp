@@ -58,11 +58,12 @@ void repoint(ngx_array_t& lines, ngx_table_elt_t* from, ngx_table_elt_t* to)
 void repoint(ngx_http_request_t* r, ngx_table_elt_t* from, ngx_table_elt_t* to)
 {
     for (ngx_http_header_t* known = ngx_http_headers_in; known->name.len != 0; ++known) {
+        if (known->offset == 0) continue;
         auto** at = reinterpret_cast<ngx_table_elt_t**>(reinterpret_cast<char*>(&r->headers_in) + known->offset);
 #if (nginx_version >= 1023000)
         while (*at != nullptr && *at != from) at = &(*at)->next;
 #endif
-        if (known->offset != 0 && *at == from) *at = to;
+        if (*at == from) *at = to;
     }
 #if (nginx_version < 1023000)
     repoint(r->headers_in.cookies, from, to);
