@@ -66,7 +66,7 @@ install: build
 
 PACKAGES := nginx nginx-dev g++ make pkg-config openssl ca-certificates curl binutils \
             libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev libgtest-dev \
-            clang libclang-rt-14-dev wrk perl python3 libio-socket-ssl-perl libjson-perl chromium fonts-dejavu-core fonts-liberation
+            clang libclang-rt-14-dev wrk perl python3 libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 
 deps:

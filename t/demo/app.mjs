@@ -10,7 +10,9 @@ const claims = [
   ['x-given-name', 'Prénoms'], ['x-family-name', 'Nom de naissance'], ['x-usual-name', 'Nom'], ['x-preferred-username', 'Nom d’usage'],
   ['x-birthdate', 'Date de naissance'], ['x-gender', 'Sexe'], ['x-birthplace', 'Lieu de naissance (code COG)'],
   ['x-birthcountry', 'Pays de naissance (code COG)'], ['x-email', 'Adresse électronique'], ['x-phone-number', 'Téléphone'],
-  ['x-siret', 'SIRET'], ['x-uid', 'Identifiant chez l’employeur'], ['x-roles', 'Rôles'], ['x-sub', 'Identifiant (sub)'],
+  ['x-siret', 'SIRET'],
+  ['x-uid', 'Identifiant chez l’employeur'], ['x-organizational-unit', 'Service'], ['x-matricule', 'Matricule'], ['x-roles', 'Rôles'],
+  ['x-name', 'Nom complet'], ['x-sub', 'Identifiant (sub)'],
 ];
 
 const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.join(here, '..', '..');
 
-// row: the name in t/providers; key: the prefix of the placeholders in nginx.conf.in; client: the name in t/providers/clients.json.
+// row: the name in t/providers; key: the prefix of its placeholders in nginx.conf.in; client: the client_id in t/providers/clients.json.
 export const providers = [
   { row: 'franceconnect', key: 'FC', host: 'fc.localhost', client: 'fc-es256' },
   { row: 'franceconnect_plus', key: 'FCP', host: 'fc-plus.localhost', client: 'fcp-ecdh-es' },
   { row: 'proconnect', key: 'PC', host: 'proconnect.localhost', client: 'pc-es256' },
-  { row: 'generic', key: 'GEN', host: 'generic.localhost', client: 'generic-post' },
+  { row: 'generic', key: 'GEN', host: 'generic.localhost', client: 'generic-basic' },
 ];
 const SITE = 'demo.localhost';
 
@@ -54,12 +54,11 @@ function answers(port) {
   });
 }
 
-// What clients.json holds for a name: id and secret, whatever else stands there.
-function clientOf(name) {
+function clientOf({ row, client }) {
   const clients = JSON.parse(readFileSync(path.join(root, 't', 'providers', 'clients.json'), 'utf8'));
-  const client = Array.isArray(clients) ? clients.find((c) => c.name === name || c.client_id === name) : clients[name];
-  if (!client) throw new Error(`t/providers/clients.json has no client ${name}`);
-  return { id: client.client_id ?? name, secret: client.client_secret };
+  const found = clients[row].find((c) => c.client_id === client);
+  if (!found) throw new Error(`t/providers/clients.json: ${row} has no client ${client}`);
+  return found;
 }
 
 // options: dir (made, and kept for reading), tls, ports [site, four providers, application], quiet.
@@ -124,14 +123,13 @@ export async function start({ dir, tls = false, ports, quiet = false }) {
     MODULE: process.env.OIDC_MODULE, ORIGIN: origin, DEMO: here, DSFR: path.join(root, 't/node_modules/@gouvfr/dsfr/dist'), CA: path.join(dir, 'ca.pem'),
     USER: process.getuid() === 0 ? 'user root;' : '', APP: `127.0.0.1:${appPort}`, LISTEN: `127.0.0.1:${sitePort}${tls ? ' ssl http2' : ''}`, DIR: dir,
     TLS: tls ? `ssl_certificate ${dir}/site.pem;\n        ssl_certificate_key ${dir}/site.key;\n        ssl_protocols TLSv1.2 TLSv1.3;` : '',
-    HOSTS: scheme === 'https' ? 'https://*.localhost:*' : 'http://*.localhost:*',
   };
   const origins = {};
   try {
     const ready = providers.map(async (provider, i) => {
       const providerOrigin = `${scheme}://${provider.host}:${rest[i]}`;
-      const client = clientOf(provider.client);
-      Object.assign(values, { [`${provider.key}_ISSUER`]: `${providerOrigin}/api/v2`, [`${provider.key}_ID`]: client.id, [`${provider.key}_SECRET`]: client.secret });
+      const client = clientOf(provider);
+      Object.assign(values, { [`${provider.key}_ISSUER`]: `${providerOrigin}/api/v2`, [`${provider.key}_ID`]: client.client_id, [`${provider.key}_SECRET`]: client.client_secret });
       const args = [provider.row, '--listen', `127.0.0.1:${rest[i]}`, '--origin', providerOrigin, '--rp', origin];
       if (tls) args.push('--tls-cert', `${dir}/site.pem`, '--tls-key', `${dir}/site.key`, '--ca', `${dir}/ca.pem`);
       const { output } = launch(provider.row, path.join(root, 't/providers/run'), args);
