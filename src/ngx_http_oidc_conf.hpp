@@ -10,6 +10,12 @@
 
 namespace oidc::ngx {
 
+// Where a directive stands, for messages after the line was read.
+struct Place {
+    ngx_str_t file;
+    ngx_uint_t line;
+};
+
 // An argument of the authorization URL whose value may hold variables (auth_args, acr_values, prompt, ...).
 struct AuthArg {
     std::string name;
@@ -21,8 +27,9 @@ struct ProviderConf {
     std::vector<AuthArg> args;                             // in the order written; auth_args, extra_auth_args, prompt, login_hint, ...
     ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
     SessionZone* sessions = nullptr;
-    ngx_str_t file{};                                      // where `oidc_provider` stands, for messages at the end of configuration
-    ngx_uint_t line = 0;
+    std::string cookie_names[2];                           // of the session: on http, on https
+    std::string session_store;                             // its name; empty: a zone of its own
+    Place place{}, store_place{};                          // of oidc_provider, of session_store
 };
 
 enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks };
@@ -48,12 +55,11 @@ struct MainConf {
     std::vector<std::unique_ptr<SessionZone>> zones;       // oidc_session_zone and the defaults
     std::unique_ptr<PrivateZone> private_zone;             // documents, used states, the random cookie key
     std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the private zone's random key
-    bool base_url_needed = false;
 };
 
 struct SrvConf {
-    std::vector<const ProviderConf*> used;                 // by auth_oidc somewhere in this server
-    bool all = false;                                      // auth_oidc holds a variable
+    std::vector<const ProviderConf*> used;                 // by auth_oidc somewhere in this server: all of them when it holds a variable
+    bool host_needed = false;                              // a login starts here whose redirect URI is a path, without oidc_base_url
     std::vector<Route> routes;                             // sorted by path
 };
 
@@ -62,6 +68,7 @@ enum class Unauth : ngx_uint_t { automatic, redirect, status_401, status_403, pa
 struct LocConf {                                           // POD: nginx's slots write it by offset
     ngx_http_complex_value_t* auth;                        // auth_oidc; nullptr: off
     const ProviderConf* provider;                          // set when auth_oidc is a constant name
+    Place auth_place, args_place;                          // of auth_oidc, of auth_oidc_args
     ngx_uint_t unauth;                                     // Unauth
     ngx_str_t args;                                        // auth_oidc_args
     ngx_flag_t strip_cookies;                              // auth_oidc_strip_cookies
@@ -82,7 +89,6 @@ char* init_main_conf(ngx_conf_t* cf, void* conf);
 void* create_srv_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
-ngx_int_t preconfiguration(ngx_conf_t* cf);                // prefix variables
 bool build_routes(ngx_conf_t* cf);                         // in postconfiguration: every server's table of endpoints, and its conflicts
 
 // The provider by name; nullptr when there is none.

@@ -180,10 +180,15 @@ bool knows_acr(const Profile& profile, std::string_view level) noexcept
                                                      [&](const auto& order) { return contains(order, level); });
 }
 
+bool knows_argument(const Profile& profile, std::string_view name) noexcept
+{
+    return !profile.closed || contains(profile.authorization_args, name);
+}
+
 std::string why_refused(const Profile& profile, std::string_view name, std::string_view value)
 {
     std::string title(profile.title);
-    if (profile.closed && !contains(profile.authorization_args, name)) {
+    if (!knows_argument(profile, name)) {
         return title + " does not know the parameter \"" + std::string(name) + "\"; remove it";
     }
     for (const ArgumentRule& rule : profile.argument_rules) {
