@@ -15,6 +15,7 @@ bool newer_keys_may_help(const Failure& failure, const JoseReasons& reasons)
 template <class Check>
 Task<VerifiedJws> with_refetch(const Check& check, const Provider& provider, Documents& documents, const JoseReasons& reasons)
 {
+    if (is_hmac_alg(check.token.alg())) co_return check(Jwks());  // the client secret is the key, if the configuration allows it
     std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     try {
         co_return check(*keys);
