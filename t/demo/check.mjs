@@ -1,0 +1,240 @@
+// The demonstration as a person meets it, in a headless Chromium: once on http, once on https. Prints "N passed, N failed".
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { freePorts, providers, root, start } from './stack.mjs';
+
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const output = path.join(root, 'build', 'demo-check');
+
+// A person at each provider, and the headers that the application must have received, to the letter. undefined: not sent at all.
+const journeys = [
+  { row: 'franceconnect', home: '/franceconnect/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
+    'x-given-name': 'Éléonore Françoise Zoé', 'x-family-name': 'MÜLLER-LEFÈVRE', 'x-preferred-username': 'D\'AÇORES', 'x-birthdate': '1962-08-24',
+    'x-gender': 'female', 'x-birthplace': '2A115', 'x-birthcountry': '99100', 'x-email': 'eleonore.muller-lefevre@exemple.fr',
+    'x-oidc-acr': 'eidas1' } },
+  { row: 'franceconnect_plus', home: '/franceconnect-plus/', person: 'abroad', greeting: 'Ştefan Łukasz NGUYỄN', headers: {
+    'x-given-name': 'Ştefan Łukasz', 'x-family-name': 'NGUYỄN', 'x-birthdate': '1985-02-00', 'x-gender': 'male', 'x-birthplace': undefined,
+    'x-birthcountry': '99243', 'x-email': 'stefan.nguyen@exemple.fr', 'x-oidc-acr': 'eidas2' } },
+  { row: 'proconnect', home: '/proconnect/', person: 'agent', greeting: 'Hyacinthe Besson-Oûtis', headers: {
+    'x-given-name': 'Hyacinthe', 'x-usual-name': 'Besson-Oûtis', 'x-email': 'hyacinthe.besson-outis@ministere.exemple.fr',
+    'x-siret': '11009001600053', 'x-uid': 'hbesson-4242', 'x-phone-number': '+33 1 40 00 00 00',
+    'x-organizational-unit': 'Direction générale / Bureau des « affaires », pôle n° 3', 'x-matricule': 'USER_AGC-0042',
+    'x-roles': '["agent_public","agent_public_etat"]' } },
+  { row: 'generic', home: '/generic/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
+    'x-name': 'Éléonore Françoise Zoé MÜLLER-LEFÈVRE', 'x-email': 'eleonore.muller-lefevre@exemple.fr', 'x-sub': 'angela' } },
+];
+
+let passed = 0;
+const failures = [];
+let context = '';
+function check(what, actual, expected = true) {
+  if (actual === expected) { passed += 1; return; }
+  const line = `${context}: ${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`;
+  failures.push(line);
+  console.log(`not ok - ${line}`);
+}
+// A step that throws is a failure of that step alone.
+async function step(name, run) {
+  context = name;
+  try { await run(); } catch (error) { check(String(error.message).split('\n')[0], 'failed', 'done'); }
+}
+
+const header = async (page, name) => {
+  const cell = page.locator(`td[data-header="${name}"]`);
+  return (await cell.count()) ? cell.first().textContent() : undefined;
+};
+const originOf = (page) => new URL(page.url()).origin;
+const pathOf = (page) => page.url().slice(originOf(page).length);
+
+// What a person does at a provider, whichever it is.
+async function chooseIdentity(page, person) {
+  await page.locator(`[name=identity][value=${person}]`).check();
+  await page.locator('form [type=submit]:not([name=abort])').first().click();
+}
+async function agree(page) {
+  const button = page.locator('form[data-page=consent] [type=submit]:not([name=abort])');
+  if (await button.count()) await button.first().click();
+}
+
+class Run {
+  constructor(stack, browser, folder) { Object.assign(this, { stack, browser, folder, shots: 0 }); }
+
+  shot(page, name) {
+    this.shots += 1;
+    return page.screenshot({ path: path.join(this.folder, `${String(this.shots).padStart(2, '0')}-${name}.png`), fullPage: true });
+  }
+
+  newContext(options = {}) {
+    return this.browser.newContext({ locale: 'fr-FR', viewport: { width: 1280, height: 900 }, ...options });
+  }
+
+  async atProvider(page, row) {
+    await page.waitForLoadState();
+    check('the login page is the provider\'s', originOf(page), this.stack.providers[row]);
+  }
+
+  // From the provider's first page to the page that was asked for.
+  async login(page, { row, person }, target, shots = false) {
+    await this.atProvider(page, row);
+    if (shots) await this.shot(page, `${row}-login`);
+    await chooseIdentity(page, person);
+    await page.waitForLoadState();
+    if (originOf(page) === this.stack.providers[row]) {
+      if (shots) await this.shot(page, `${row}-consent`);
+      await agree(page);
+    }
+    await page.waitForURL(this.stack.origin + target, { timeout: 10000 });
+  }
+
+  async landing() {
+    for (const [name, url, options] of [['landing', '/', {}], ['landing-dark', '/', { colorScheme: 'dark' }],
+      ['landing-english-phone', '/en.html', { viewport: { width: 390, height: 800 } }]]) {
+      const browser = await this.newContext(options);
+      const page = await browser.newPage();
+      const missing = [];
+      page.on('response', (response) => { if (response.status() >= 400) missing.push(response.url()); });
+      page.on('console', (message) => { if (message.type() === 'error') missing.push(message.text()); });
+      await page.goto(this.stack.origin + url, { waitUntil: 'networkidle' });
+      await this.shot(page, name);
+      check(`${name}: nothing missing`, missing.join(' '), '');
+      if (name === 'landing') await this.buttons(page);
+      check(`${name}: theme`, await page.getAttribute('html', 'data-fr-theme'), options.colorScheme ?? 'light');
+      await browser.close();
+    }
+  }
+
+  // The rules of FranceConnect's qualification that a browser can measure.
+  async buttons(page) {
+    const links = await page.locator('main a[href*="/login"]').evaluateAll((all) => all.map((a) => a.getAttribute('href').split('/')[1]));
+    check('order of the buttons', links.join(' '), 'franceconnect franceconnect-plus proconnect generic');
+    for (const [i, title] of ['Qu’est-ce que FranceConnect ?', 'Qu’est-ce que FranceConnect+ ?', 'Qu’est-ce que ProConnect ?'].entries()) {
+      const group = page.locator('.fr-connect-group').nth(i);
+      const box = await group.locator('.fr-connect').boundingBox();
+      check(`button ${i}: at least 209 x 56`, box.width >= 209 && box.height >= 56);
+      check(`button ${i}: its link`, await group.locator('p a').textContent(), title);
+    }
+  }
+
+  async journey(journey) {
+    const { row, home, headers, greeting } = journey;
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    await page.goto(this.stack.origin + '/');
+    await page.click(`main a[href^="${home}login"]`);
+    await this.login(page, journey, home, true);
+    await this.shot(page, `${row}-logged-in`);
+    for (const [name, value] of Object.entries(headers)) check(name, await header(page, name), value);
+    check('who is logged in', await page.locator('.demo-status strong').textContent(), greeting);
+    check('provider', await header(page, 'x-oidc-provider'), row);
+    check('the application sees no cookie of the module', await header(page, 'cookie'), undefined);
+    await this.cookies(browser, row);
+
+    await page.click('#logout');
+    await page.waitForURL(`${this.stack.origin}/logged-out.html`, { timeout: 10000 });
+    await this.shot(page, `${row}-logged-out`);
+    check('no cookie is left after logout', (await this.ours(browser)).map((c) => c.name).join(' '), '');
+    await page.goto(this.stack.origin + home);
+    await this.atProvider(page, row);
+    await browser.close();
+  }
+
+  async ours(browser) {
+    return (await browser.cookies(this.stack.origin)).filter((cookie) => cookie.name.includes('OIDC'));
+  }
+
+  async cookies(browser, row) {
+    const all = await this.ours(browser);
+    check('one cookie after the login', all.map((c) => c.name).join(' '), `${this.stack.tls ? '__Host-' : ''}NGX_OIDC_SESSION_${row}`);
+    const [cookie] = all;
+    check('HttpOnly, SameSite, Secure, ends with the browser, Path',
+      [cookie?.httpOnly, cookie?.sameSite, cookie?.secure, cookie?.expires, cookie?.path].join(' '), `true Lax ${this.stack.tls} -1 /`);
+  }
+
+  async deepLink(journey) {
+    const target = `${journey.home}page?a=1&b=%C3%A9`;
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    await page.goto(this.stack.origin + target);
+    await this.login(page, journey, target);
+    check('the page asked for', pathOf(page), target);
+    check('what the application saw', await page.locator('#requested').textContent(), target);
+    await browser.close();
+  }
+
+  // Two tabs start before either ends; the second ends first.
+  async twoTabs(journey) {
+    const browser = await this.newContext();
+    const [one, two] = [await browser.newPage(), await browser.newPage()];
+    await one.goto(`${this.stack.origin}${journey.home}one`);
+    await two.goto(`${this.stack.origin}${journey.home}two`);
+    await this.login(two, journey, `${journey.home}two`);
+    await this.login(one, journey, `${journey.home}one`);
+    for (const [page, name] of [[one, 'one'], [two, 'two']]) {
+      check(`tab ${name}`, await page.locator('#requested').textContent(), journey.home + name);
+    }
+    await browser.close();
+  }
+
+  async cancelled(journey) {
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    await page.goto(this.stack.origin + journey.home);
+    await page.locator('[name=abort]').first().click();
+    await page.waitForURL(`${this.stack.origin}/**`, { timeout: 10000 });
+    await this.shot(page, `${journey.row}-cancelled`);
+    check('the page says so', await page.locator('h1').textContent(), 'Vous avez interrompu la connexion');
+    check('the reason', (await page.locator('main ul').textContent()).includes('access_denied'));
+    check('no session', (await this.ours(browser)).filter((c) => c.name.includes('SESSION')).length, 0);
+    await browser.close();
+  }
+
+  log() {
+    const lines = readFileSync(path.join(this.stack.dir, 'log', 'error.log'), 'utf8').split('\n');
+    check('nginx logged no error', lines.filter((line) => /\[(emerg|alert|crit|error)\]/.test(line)).join('\n'), '');
+  }
+}
+
+// Chromium takes further authorities from the NSS database of its user.
+function trust(home, ca) {
+  const database = path.join(home, '.pki', 'nssdb');
+  mkdirSync(database, { recursive: true });
+  execFileSync('certutil', ['-d', `sql:${database}`, '-N', '--empty-password']);
+  execFileSync('certutil', ['-d', `sql:${database}`, '-A', '-t', 'C,,', '-n', 'demonstration', '-i', ca]);
+}
+
+async function whole(tls) {
+  const scheme = tls ? 'https' : 'http';
+  const folder = path.join(output, scheme);
+  mkdirSync(folder, { recursive: true });
+  context = scheme;
+  const stack = await start({ dir: path.join(output, `run-${scheme}`), tls, ports: await freePorts(providers.length + 2), quiet: true });
+  stack.tls = tls;
+  const home = path.join(output, `home-${scheme}`);
+  trust(home, stack.ca);
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS, env: { ...process.env, HOME: home } });
+  try {
+    const run = new Run(stack, browser, folder);
+    await step(`${scheme}: landing page`, () => run.landing());
+    for (const journey of journeys) {
+      await step(`${scheme}: ${journey.row}: login and logout`, () => run.journey(journey));
+      await step(`${scheme}: ${journey.row}: deep link`, () => run.deepLink(journey));
+    }
+    await step(`${scheme}: two tabs`, () => run.twoTabs(journeys.find((j) => j.row === 'generic')));
+    await step(`${scheme}: cancelled`, () => run.cancelled(journeys[0]));
+    await step(`${scheme}: log`, () => run.log());
+  } finally {
+    await browser.close();
+    await stack.stop();
+  }
+}
+
+rmSync(output, { recursive: true, force: true });
+for (const tls of [false, true]) {
+  try { await whole(tls); } catch (error) { check(error.message, 'failed', 'done'); }
+}
+console.log(`screenshots in ${path.relative(process.cwd(), output)}/http and ${path.relative(process.cwd(), output)}/https`);
+console.log(`${passed} passed, ${failures.length} failed`);
+process.exit(failures.length ? 1 : 0);
