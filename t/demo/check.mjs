@@ -11,19 +11,19 @@ const output = path.join(root, 'build', 'demo-check');
 
 // A person at each provider, and the headers that the application must have received, to the letter. undefined: not sent at all.
 const journeys = [
-  { row: 'franceconnect', home: '/franceconnect/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
+  { row: 'franceconnect', consents: true, home: '/franceconnect/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
     'x-given-name': 'Éléonore Françoise Zoé', 'x-family-name': 'MÜLLER-LEFÈVRE', 'x-preferred-username': 'D\'AÇORES', 'x-birthdate': '1962-08-24',
     'x-gender': 'female', 'x-birthplace': '2A115', 'x-birthcountry': '99100', 'x-email': 'eleonore.muller-lefevre@exemple.fr',
     'x-oidc-acr': 'eidas1' } },
-  { row: 'franceconnect_plus', home: '/franceconnect-plus/', person: 'abroad', greeting: 'Ştefan Łukasz NGUYỄN', headers: {
+  { row: 'franceconnect_plus', consents: true, home: '/franceconnect-plus/', person: 'abroad', greeting: 'Ştefan Łukasz NGUYỄN', headers: {
     'x-given-name': 'Ştefan Łukasz', 'x-family-name': 'NGUYỄN', 'x-birthdate': '1985-02-00', 'x-gender': 'male', 'x-birthplace': undefined,
     'x-birthcountry': '99243', 'x-email': 'stefan.nguyen@exemple.fr', 'x-oidc-acr': 'eidas2' } },
-  { row: 'proconnect', home: '/proconnect/', person: 'agent', greeting: 'Hyacinthe Besson-Oûtis', headers: {
+  { row: 'proconnect', consents: false, home: '/proconnect/', person: 'agent', greeting: 'Hyacinthe Besson-Oûtis', headers: {
     'x-given-name': 'Hyacinthe', 'x-usual-name': 'Besson-Oûtis', 'x-email': 'hyacinthe.besson-outis@ministere.exemple.fr',
     'x-siret': '11009001600053', 'x-uid': 'hbesson-4242', 'x-phone-number': '+33 1 40 00 00 00',
     'x-organizational-unit': 'Direction générale / Bureau des « affaires », pôle n° 3', 'x-matricule': 'USER_AGC-0042',
     'x-roles': '["agent_public","agent_public_etat"]' } },
-  { row: 'generic', home: '/generic/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
+  { row: 'generic', consents: true, home: '/generic/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
     'x-name': 'Éléonore Françoise Zoé MÜLLER-LEFÈVRE', 'x-email': 'eleonore.muller-lefevre@exemple.fr', 'x-sub': 'angela' } },
 ];
 
@@ -49,14 +49,10 @@ const header = async (page, name) => {
 const originOf = (page) => new URL(page.url()).origin;
 const pathOf = (page) => page.url().slice(originOf(page).length);
 
-// What a person does at a provider, whichever it is.
+// What a person does at a provider, whichever it is: t/providers/pages.mjs.
 async function chooseIdentity(page, person) {
-  await page.locator(`[name=identity][value=${person}]`).check();
-  await page.locator('form [type=submit]:not([name=abort])').first().click();
-}
-async function agree(page) {
-  const button = page.locator('form[data-page=consent] [type=submit]:not([name=abort])');
-  if (await button.count()) await button.first().click();
+  await page.check(`[name=identity][value=${person}]`);
+  await page.click('#submit');
 }
 
 class Run {
@@ -68,7 +64,10 @@ class Run {
   }
 
   newContext(options = {}) {
-    return this.browser.newContext({ locale: 'fr-FR', viewport: { width: 1280, height: 900 }, ...options });
+    return this.browser.newContext({ locale: 'fr-FR', viewport: { width: 1280, height: 900 }, ...options }).then((browser) => {
+      browser.setDefaultTimeout(10000);
+      return browser;
+    });
   }
 
   async atProvider(page, row) {
@@ -77,16 +76,16 @@ class Run {
   }
 
   // From the provider's first page to the page that was asked for.
-  async login(page, { row, person }, target, shots = false) {
+  async login(page, { row, person, consents }, target, shots = false) {
     await this.atProvider(page, row);
     if (shots) await this.shot(page, `${row}-login`);
     await chooseIdentity(page, person);
     await page.waitForLoadState();
-    if (originOf(page) === this.stack.providers[row]) {
+    if (consents) {
       if (shots) await this.shot(page, `${row}-consent`);
-      await agree(page);
+      await page.click('#accept');
     }
-    await page.waitForURL(this.stack.origin + target, { timeout: 10000 });
+    await page.waitForURL(this.stack.origin + target);
   }
 
   async landing() {
@@ -133,7 +132,7 @@ class Run {
     await this.cookies(browser, row);
 
     await page.click('#logout');
-    await page.waitForURL(`${this.stack.origin}/logged-out.html`, { timeout: 10000 });
+    await page.waitForURL(`${this.stack.origin}/logged-out.html`);
     await this.shot(page, `${row}-logged-out`);
     check('no cookie is left after logout', (await this.ours(browser)).map((c) => c.name).join(' '), '');
     await page.goto(this.stack.origin + home);
@@ -182,8 +181,8 @@ class Run {
     const browser = await this.newContext();
     const page = await browser.newPage();
     await page.goto(this.stack.origin + journey.home);
-    await page.locator('[name=abort]').first().click();
-    await page.waitForURL(`${this.stack.origin}/**`, { timeout: 10000 });
+    await page.click('#back-to-service');
+    await page.waitForURL(`${this.stack.origin}/**`);
     await this.shot(page, `${journey.row}-cancelled`);
     check('the page says so', await page.locator('h1').textContent(), 'Vous avez interrompu la connexion');
     check('the reason', (await page.locator('main ul').textContent()).includes('access_denied'));
