@@ -47,6 +47,7 @@ void keep_error(ngx_http_request_t* r, const Failure& failure)
 {
     RequestCtx* ctx = request_ctx(r, true);
     ctx->error = name_of(failure.reason);
+    ctx->error_status = status_of(failure.reason);
     ctx->error_description = view(copy(r->pool, html_escaped(failure.description)));
     ctx->error_id = view(copy(r->pool, html_escaped(failure.support_id)));
 }
@@ -73,6 +74,7 @@ ngx_int_t apply_failure(ngx_http_request_t* r, const ProviderConf& conf, const F
     keep_error(r, failure);
     add_header(r, "Cache-Control", "no-store");
     if (conf.provider.error_uri.empty()) return apply_status(r, status_of(failure.reason));
+    r->err_status = static_cast<ngx_uint_t>(status_of(failure.reason));
     ngx_str_t uri = borrow(conf.provider.error_uri);
     ngx_str_t args{};
     ngx_http_internal_redirect(r, &uri, &args);

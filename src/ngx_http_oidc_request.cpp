@@ -123,8 +123,17 @@ ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
                                       system_random));
 }
 
+// A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.
+ngx_int_t after_failure(ngx_http_request_t* r, const RequestCtx& ctx, const ProviderConf* conf)
+{
+    bool ours = conf != nullptr && view(r->uri) == conf->provider.error_uri;
+    return ours ? NGX_OK : ctx.error_status;
+}
+
 ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
 {
+    RequestCtx* ctx = request_ctx(r, false);
+    if (ctx != nullptr && ctx->error_status != 0) return after_failure(r, *ctx, conf);
     auto mode = static_cast<Unauth>(location(r).unauth);
     if (mode == Unauth::pass) return NGX_OK;
     if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;

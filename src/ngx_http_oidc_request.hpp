@@ -19,6 +19,7 @@ struct RequestCtx {
     bool cookies_kept = false;
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it
     std::string_view error, error_description, error_id;
+    ngx_int_t error_status = 0;              // of a login that failed in this request; 0: none did
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };
 
