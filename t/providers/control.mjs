@@ -1,0 +1,34 @@
+// /__control: the test's side door, on the same listener.
+import { identities } from './accounts.mjs';
+import { sendJson } from './errors.mjs';
+
+async function readJson(req) {
+  let text = '';
+  for await (const chunk of req) text += chunk;
+  return text ? JSON.parse(text) : {};
+}
+
+const ACTIONS = {
+  'GET /__control': () => {},
+  'POST /__control': ({ control }, values) => {
+    if (values.auto && !identities[values.auto]) throw new Error(`no such identity: ${values.auto}`);
+    control.set(values);
+  },
+  'POST /__control/reset': ({ control }) => control.reset(),
+  'POST /__control/rotate': async (app, options) => {
+    await app.keys.rotate(options);
+    await app.rebuild();
+  },
+  'POST /__control/revoke': ({ store }) => store.endSessions(),
+};
+
+export async function handleControl(app, req, res) {
+  const action = ACTIONS[`${req.method} ${req.url}`];
+  try {
+    if (!action) throw new Error(`no such control: ${req.method} ${req.url}`);
+    await action(app, req.method === 'POST' ? await readJson(req) : undefined);
+    sendJson(res, 200, app.control.view());
+  } catch (error) {
+    sendJson(res, 400, { error: error.message });
+  }
+}

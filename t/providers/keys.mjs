@@ -1,0 +1,66 @@
+// The provider's signing keys, made at start and replaced by /__control/rotate.
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPair, sign } from 'node:crypto';
+import { promisify } from 'node:util';
+
+const generate = promisify(generateKeyPair);
+
+const KINDS = {
+  EC: ['ec', { namedCurve: 'P-256' }],
+  RSA: ['rsa', { modulusLength: 2048 }],
+};
+
+const DIGEST = { 256: 'sha256', 384: 'sha384', 512: 'sha512' };
+
+async function make({ kty, alg, kid }) {
+  const { privateKey } = await generate(...KINDS[kty]);
+  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid };
+}
+
+export class Keys {
+  /** specs: [{ kty, alg, kid }]; without alg the key serves every algorithm of its type. */
+  constructor(specs) {
+    this.specs = specs;
+    this.generation = 0;
+    this.jwks = [];
+  }
+
+  async generate() {
+    this.jwks = await Promise.all(this.specs.map(make));
+  }
+
+  /** New keys, under new kids unless keepKid; keepOld still publishes the old ones, after them. */
+  async rotate({ keepKid = false, keepOld = false } = {}) {
+    this.generation += 1;
+    const suffix = keepKid ? '' : `:${this.generation}`;
+    const fresh = await Promise.all(this.specs.map((spec) => make({ ...spec, kid: spec.kid + suffix })));
+    this.jwks = keepOld && !keepKid ? [...fresh, ...this.jwks] : fresh;
+  }
+
+  find(kid) {
+    return this.jwks.find((jwk) => jwk.kid === kid);
+  }
+
+  /** The newest key that can sign with an algorithm. */
+  forAlg(alg) {
+    const kty = alg.startsWith('ES') ? 'EC' : 'RSA';
+    return this.jwks.find((jwk) => jwk.kty === kty && (!jwk.alg || jwk.alg === alg));
+  }
+
+  publicPem(jwk) {
+    return createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
+  }
+}
+
+const part = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+/** A compact JWS with exactly this header and payload; key: a private JWK, or the bytes of a secret. */
+export function signCompact(header, payload, key, alg = header.alg) {
+  const input = `${part(header)}.${part(payload)}`;
+  const digest = DIGEST[alg.slice(2)];
+  if (alg === 'none') return `${input}.`;
+  if (alg.startsWith('HS')) return `${input}.${createHmac(digest, key).update(input).digest('base64url')}`;
+  const options = { key: createPrivateKey({ key, format: 'jwk' }) };
+  if (alg.startsWith('ES')) options.dsaEncoding = 'ieee-p1363';
+  if (alg.startsWith('PS')) Object.assign(options, { padding: 6, saltLength: -1 });
+  return `${input}.${sign(digest, Buffer.from(input), options).toString('base64url')}`;
+}

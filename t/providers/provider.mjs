@@ -1,0 +1,145 @@
+// One oidc-provider instance made of a row of the table, its keys and its clients.
+import { claimsFor, identities } from './accounts.mjs';
+import { shapeCallback } from './callback.mjs';
+import { renderErrorFor, watchErrors } from './errors.mjs';
+import { agents, loopbackLookup, makeFetch } from './fetch.mjs';
+import { shapeTokens } from './mutate.mjs';
+import { errorPage, loggedOutPage, logoutPage } from './pages.mjs';
+import { CLAIMS } from './scopes.mjs';
+import { Adapter } from './store.mjs';
+import { edit, isSet } from './switches.mjs';
+
+/** A grant of what a request asks for, added to the one it already has. */
+export async function saveGrant(provider, { id, accountId, clientId, scope, claims = [] }) {
+  const existing = id && await provider.Grant.find(id);
+  const grant = existing || new provider.Grant({ accountId, clientId });
+  grant.addOIDCScope(scope);
+  if (claims.length) grant.addOIDCClaims(claims);
+  await grant.save();
+  return grant;
+}
+
+async function loadExistingGrant(settings, ctx) {
+  const { client, session, result, provider, account } = ctx.oidc;
+  const id = result?.consent?.grantId ?? session.grantIdFor(client.clientId);
+  if (!settings.grantAlways && !ctx.req.auto) return id ? provider.Grant.find(id) : undefined;
+  const claims = settings.grantsClaims ? [...ctx.oidc.requestParamClaims] : [];
+  const scope = [...ctx.oidc.requestParamOIDCScopes].join(' ');
+  const grant = await saveGrant(provider, { id, accountId: account.accountId, clientId: client.clientId, scope, claims });
+  return grant;
+}
+
+const lifetimes = (ttl, control) => Object.fromEntries(Object.entries(ttl).map(([name, seconds]) => {
+  const current = () => {
+    const { ttl: overrides, consentLife } = control.switches;
+    return overrides[name] ?? ((name === 'Grant' && consentLife) || seconds);
+  };
+  return [name, current];
+}));
+
+/** The library's own policy, but that a login without pages is asked nothing. */
+function policyOf(base) {
+  const policy = base();
+  for (const { checks } of policy) {
+    for (const entry of checks) {
+      const { check } = entry;
+      entry.check = (ctx) => (ctx.req.auto ? false : check(ctx));
+    }
+  }
+  return policy;
+}
+
+function logoutFeature(settings, sso) {
+  const html = (ctx, status, body) => {
+    ctx.status = status;
+    ctx.type = 'html';
+    ctx.body = body;
+  };
+  return {
+    enabled: true,
+    logoutSource(ctx, form) {
+      const ended = sso.end(ctx.req);
+      if (settings.sso.required && !ended) {
+        html(ctx, 401, errorPage(settings, { code: 'Y190001', text: 'Votre session a expiré', id: ctx.oidc.session.uid }));
+      } else {
+        html(ctx, 200, logoutPage(settings, form));
+      }
+    },
+    postLogoutSuccessSource: (ctx) => html(ctx, 200, loggedOutPage(settings)),
+  };
+}
+
+/** A login without pages comes with its account: no cookie has to carry a session. */
+function acceptAuto(provider) {
+  const { Session } = provider;
+  const fromCookie = Session.get;
+  Session.get = async function get(ctx) {
+    const { auto } = ctx.req;
+    if (!auto) return fromCookie.call(this, ctx);
+    const session = new Session();
+    session.loginAccount({ ...auto, transient: true });
+    session.touched = true;
+    ctx.oidc.entity('Session', session);
+    return session;
+  };
+}
+
+function shapeResponses(provider, { settings, control, issuer }) {
+  const documents = { '/.well-known/openid-configuration': 'discovery', '/jwks': 'jwks' };
+  provider.use(async (ctx, next) => {
+    await next();
+    const { switches } = control;
+    const document = documents[ctx.path];
+    if (document && ctx.status === 200) {
+      if (settings.cacheControl) ctx.set('cache-control', settings.cacheControl);
+      if (isSet(switches[document])) {
+        const { type } = ctx;
+        ctx.body = edit(ctx.body, switches[document]);
+        ctx.type = type;
+      }
+    } else if (ctx.path === '/token' && ctx.status === 200) {
+      ctx.body = edit(ctx.body, switches.token);
+      if (switches.tokenType) ctx.body.token_type = switches.tokenType;
+    } else if (ctx.path.startsWith('/authorize')) {
+      shapeCallback(ctx, control, issuer);
+      if (ctx.req.auto) ctx.res.removeHeader('set-cookie');
+    } else if (ctx.status === 404 && !ctx.body) {
+      ctx.status = 404;
+      ctx.type = 'html';
+      ctx.body = errorPage(settings, { code: 'Y000404', text: 'Page introuvable', id: '404' });
+    }
+  });
+}
+
+export async function buildProvider(app) {
+  const { row, settings, issuer, control, keys, store, clients, ca, sso, cookieKeys } = app;
+  const module = await import(settings.package);
+  const { Provider = module.default, interactionPolicy } = module;
+  const agent = agents(ca);
+  const { library } = settings;
+  const provider = new Provider(issuer, {
+    ...library,
+    adapter: (model) => new Adapter(model, store),
+    clients: clients.library,
+    jwks: { keys: keys.jwks },
+    claims: CLAIMS[row],
+    ttl: lifetimes(library.ttl, control),
+    cookies: { ...library.cookies, keys: cookieKeys },
+    features: { ...library.features, rpInitiatedLogout: logoutFeature(settings, sso) },
+    interactions: { policy: policyOf(interactionPolicy.base), url: (ctx, { uid }) => `/api/v2/interaction/${uid}` },
+    loadExistingGrant: (ctx) => loadExistingGrant(settings, ctx),
+    findAccount: (ctx, accountId) => (identities[accountId] ? {
+      accountId,
+      claims: () => claimsFor(row, accountId, clients.local[ctx.oidc.client?.clientId]?.entity),
+    } : undefined),
+    renderError: renderErrorFor(settings),
+    fetch: makeFetch(ca),
+    httpOptions: ({ protocol }) => ({ timeout: 6000, agent: agent[protocol], lookup: loopbackLookup }),
+  });
+  provider.proxy = true;
+  acceptAuto(provider);
+  watchErrors(provider, settings);
+  shapeResponses(provider, app);
+  shapeTokens(provider, app);
+  return provider;
+}
