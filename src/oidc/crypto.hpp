@@ -9,7 +9,17 @@
 #include <string>
 #include <string_view>
 
+#include <openssl/err.h>
+
 namespace oidc {
+
+// Leaves OpenSSL's queue of errors as it was: nginx logs an alert for what others leave in it.
+struct CleanErrorQueue {
+    CleanErrorQueue() noexcept { ERR_set_mark(); }
+    CleanErrorQueue(const CleanErrorQueue&) = delete;
+    CleanErrorQueue& operator=(const CleanErrorQueue&) = delete;
+    ~CleanErrorQueue() { ERR_pop_to_mark(); }
+};
 
 using Digest = std::array<unsigned char, 32>;
 using RandomBytes = void (*)(std::span<unsigned char> out);  // fills or throws: randomness is a parameter

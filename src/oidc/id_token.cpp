@@ -61,7 +61,8 @@ void require_not_expired(const Json& claims, std::int64_t now, Seconds skew)
 {
     const std::optional<std::int64_t> exp = claims.integer("exp");
     if (!exp) fail(Reason::id_token_expired, "exp is missing or no integer");
-    if (*exp <= now - skew) fail(Reason::id_token_expired, "expired " + std::to_string(now - *exp) + " s ago: check the clock of this host");
+    if (*exp <= now - skew)
+        fail(Reason::id_token_expired, "expired " + std::to_string(now - *exp) + " s ago: check the clock of this host");
 }
 
 void require_begun(const Json& claims, std::int64_t now, Seconds skew)
@@ -75,7 +76,8 @@ void require_recent(const Json& claims, std::int64_t now, Seconds skew)
 {
     const std::optional<std::int64_t> iat = claims.integer("iat");
     if (!iat) fail(Reason::id_token_iat, "iat is missing or no integer");
-    if (*iat > now + skew) fail(Reason::id_token_iat, "issued " + std::to_string(*iat - now) + " s ahead: check the clock of this host");
+    if (*iat > now + skew)
+        fail(Reason::id_token_iat, "issued " + std::to_string(*iat - now) + " s ahead: check the clock of this host");
     if (*iat < now - skew - max_token_age) fail(Reason::id_token_iat, "issued more than a day ago");
 }
 
@@ -108,13 +110,14 @@ void require_at_hash(const VerifiedJws& jws, std::string_view access_token)
     const std::size_t size = hash_size(jws.alg());
     const std::string digest = hash("SHA" + std::to_string(size * 8), access_token);
     const std::string left_half = base64url(std::string_view{digest}.substr(0, size / 2));
-    const bool right = !access_token.empty() && equal_constant_time(jws.claims().string("at_hash").value_or(""), left_half);
+    const std::string found = jws.claims().string("at_hash").value_or("");
+    const bool right = !access_token.empty() && equal_constant_time(found, left_half);
     if (!right) fail(Reason::id_token_at_hash, "at_hash is not that of the access token");
 }
 
 bool stands_above(const std::vector<std::string>& order, std::string_view asked, std::string_view level)
 {
-    const auto low = std::find(order.begin(), order.end(), asked);
+    const auto low = std::find(order.begin(), order.end(), asked);  // ascending
     return low != order.end() && std::find(low, order.end(), level) != order.end();
 }
 
@@ -122,11 +125,13 @@ bool stands_above(const std::vector<std::string>& order, std::string_view asked,
 
 const std::vector<std::string>& allowed_algs(const Provider& provider)
 {
-    static const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+    static const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384",
+                                                     "PS512", "ES256", "ES384", "ES512"};
     return provider.id_token_algs.empty() ? asymmetric : provider.id_token_algs;
 }
 
-bool acr_at_least(const std::vector<std::vector<std::string>>& orders, const std::vector<std::string>& asked, std::string_view level)
+bool acr_at_least(const std::vector<std::vector<std::string>>& orders, const std::vector<std::string>& asked,
+                  std::string_view level)
 {
     return std::any_of(asked.begin(), asked.end(), [&](const std::string& each) {
         return each == level ||
@@ -136,26 +141,27 @@ bool acr_at_least(const std::vector<std::vector<std::string>>& orders, const std
 
 void require_claims(const Json& claims, const Provider& provider, std::int64_t now)
 {
-    require_issuer(claims, provider.issuer);                        // (2)
-    require_subject(claims);                                        // Core 2
-    require_audience(claims, provider.client_id);                   // (3) to (5)
-    require_not_expired(claims, now, provider.clock_skew);          // (9)
-    require_begun(claims, now, provider.clock_skew);                // RFC 7519 4.1.5
-    require_recent(claims, now, provider.clock_skew);               // (10)
+    require_issuer(claims, provider.issuer);                // (2)
+    require_subject(claims);                                // Core 2
+    require_audience(claims, provider.client_id);           // (3) to (5)
+    require_not_expired(claims, now, provider.clock_skew);  // (9)
+    require_begun(claims, now, provider.clock_skew);        // RFC 7519 4.1.5
+    require_recent(claims, now, provider.clock_skew);       // (10)
 }
 
 // In the order of Core 3.1.3.7. The nonce comes after everything that makes the token genuine: a caller may conclude from
 // id_token_nonce that the provider issued this token to us, for another login.
-VerifiedJws verify_id_token(const Jws& token, const Jwks& keys, const Provider& provider, const Expected& expected, std::int64_t now)
+VerifiedJws verify_id_token(const Jws& token, const Jwks& keys, const Provider& provider, const Expected& expected,
+                            std::int64_t now)
 {
-    VerifiedJws jws = verify(token, keys, policy_of(provider));     // (6), (7), (8)
+    VerifiedJws jws = verify(token, keys, policy_of(provider));                // (6), (7), (8)
     const Json& claims = jws.claims();
     require_type(jws);
-    require_claims(claims, provider, now);                          // (2) to (5), (9), (10)
-    require_nonce(claims, expected.nonce);                          // (11)
-    require_acr(claims, provider, expected.acr);                    // (12)
+    require_claims(claims, provider, now);                                     // (2) to (5), (9), (10)
+    require_nonce(claims, expected.nonce);                                     // (11)
+    require_acr(claims, provider, expected.acr);                               // (12)
     require_recent_login(claims, expected.max_age, now, provider.clock_skew);  // (13)
-    require_at_hash(jws, expected.access_token);                    // 3.1.3.8
+    require_at_hash(jws, expected.access_token);                               // 3.1.3.8
     return jws;
 }
 

@@ -78,13 +78,14 @@ bool verifies(const Jws& token, const VerificationKey& key)
 void require_signature(const Jws& token, const Jwks& keys, const AlgRow& alg, const JoseReasons& reasons)
 {
     const std::vector<const VerificationKey*> candidates = fitting_keys(token, keys, alg);
-    if (candidates.empty()) fail(reasons.key, "no key for alg " + std::string{alg.name} + ", kid \"" + std::string{token.kid()} + "\"");
+    const std::string wanted = "alg " + std::string{alg.name} + ", kid \"" + std::string{token.kid()} + "\"";
+    if (candidates.empty()) fail(reasons.key, "no key for " + wanted);
 
     const std::size_t size = decode_segment(after_last_dot(token.compact()), reasons).size();
     const bool verified = std::any_of(candidates.begin(), candidates.end(), [&](const VerificationKey* key) {
         return size == key->signature_size && verifies(token, *key);  // W9: cjose reads as many bytes as the key says
     });
-    if (!verified) fail(reasons.signature, "alg " + std::string{alg.name} + ", kid \"" + std::string{token.kid()} + "\"");
+    if (!verified) fail(reasons.signature, wanted);
 }
 
 void require_hmac(const Jws& token, const Secret* secret, const AlgRow& alg, const JoseReasons& reasons)
@@ -188,6 +189,7 @@ Jws parse_jws(std::string compact, const JoseReasons& reasons)
 
 VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy)
 {
+    const CleanErrorQueue clean;
     const JoseReasons& reasons = policy.reasons;
     const bool allowed = std::find(policy.algs.begin(), policy.algs.end(), token.alg()) != policy.algs.end();
     const AlgRow* alg = find_alg(token.alg());

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
@@ -88,7 +87,8 @@ Pkey read_ephemeral(const Json& header, const JoseReasons& reasons)
     if (!shaped) fail(reasons.malformed, "\"epk\" is no public P-256 key");
 
     const std::string x = header_bytes(epk, "x", reasons), y = header_bytes(epk, "y", reasons);
-    if (x.size() != coordinate_size || y.size() != coordinate_size) fail(reasons.malformed, "\"epk\" has coordinates of a wrong size");
+    const bool sized = x.size() == coordinate_size && y.size() == coordinate_size;
+    if (!sized) fail(reasons.malformed, "\"epk\" has coordinates of a wrong size");
     Pkey key = make_p256(x, y);
     if (!key) fail(reasons.malformed, "\"epk\" is not on its curve");
     return key;
@@ -137,22 +137,24 @@ Secret rsa_key(const Parts& parts, EVP_PKEY* own)
                         EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) == 1 &&
                         EVP_PKEY_CTX_set_rsa_oaep_md_name(context.get(), parts.alg->oaep_digest, nullptr) == 1 &&
                         EVP_PKEY_CTX_set_rsa_mgf1_md_name(context.get(), parts.alg->oaep_digest, nullptr) == 1 &&
-                        EVP_PKEY_decrypt(context.get(), bytes_of(plain), &size, bytes_of(parts.encrypted_key), parts.encrypted_key.size()) == 1;
+                        EVP_PKEY_decrypt(context.get(), bytes_of(plain), &size, bytes_of(parts.encrypted_key), modulus_size) == 1;
     Secret cek{std::string{plain, 0, opened ? size : 0}};
     OPENSSL_cleanse(plain.data(), plain.size());
-    ERR_clear_error();
     return cek.reveal().size() == cek_size ? std::move(cek) : std::move(substitute);
 }
 
+// The point is on the curve since make_p256(), and on P-256 (cofactor 1) nothing else can be wrong with it: OpenSSL's full
+// check would multiply it by the order, which costs as much as the agreement.
 Secret agreed_key(const Parts& parts, EVP_PKEY* own)
 {
+    constexpr int point_was_checked = 0;
     const Context context{EVP_PKEY_CTX_new_from_pkey(nullptr, own, nullptr)};
     std::string bytes(coordinate_size, '\0');
     std::size_t size = bytes.size();
-    const bool agreed = EVP_PKEY_derive_init(context.get()) == 1 && EVP_PKEY_derive_set_peer(context.get(), parts.ephemeral.get()) == 1 &&
+    const bool agreed = EVP_PKEY_derive_init(context.get()) == 1 &&
+                        EVP_PKEY_derive_set_peer_ex(context.get(), parts.ephemeral.get(), point_was_checked) == 1 &&
                         EVP_PKEY_derive(context.get(), bytes_of(bytes), &size) == 1 && size == coordinate_size;
     const Secret shared{std::move(bytes)};
-    ERR_clear_error();
     if (!agreed) return {};
     return Secret{concat_kdf(shared.reveal(), content_encryption, parts.apu, parts.apv, cek_size * 8)};
 }
@@ -179,7 +181,9 @@ std::vector<const OwnKey*> fitting_keys(const Parts& parts, const std::vector<Ow
 
 std::string big_endian(std::uint32_t number)
 {
-    return {static_cast<char>(number >> 24), static_cast<char>(number >> 16), static_cast<char>(number >> 8), static_cast<char>(number)};
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift & 0xff);
+    return bytes;
 }
 
 std::string sized(std::string_view bytes) { return big_endian(static_cast<std::uint32_t>(bytes.size())).append(bytes); }
@@ -188,10 +192,11 @@ std::string sized(std::string_view bytes) { return big_endian(static_cast<std::u
 
 bool is_jwe_alg(std::string_view alg) noexcept { return find_alg(alg) != nullptr; }
 
-std::string concat_kdf(std::string_view shared, std::string_view algorithm, std::string_view apu, std::string_view apv, std::uint32_t bits)
+std::string concat_kdf(std::string_view shared, std::string_view algorithm, std::string_view apu, std::string_view apv,
+                       std::uint32_t bits)
 {
     std::string input = big_endian(1);
-    input.reserve(64 + shared.size() + algorithm.size() + apu.size() + apv.size());  // no reallocation: it would leave the secret behind
+    input.reserve(64 + shared.size() + algorithm.size() + apu.size() + apv.size());  // moving it would leave the secret behind
     input.append(shared).append(sized(algorithm)).append(sized(apu)).append(sized(apv)).append(big_endian(bits));
     const Digest round = sha256(input);
     OPENSSL_cleanse(input.data(), input.size());
@@ -200,6 +205,7 @@ std::string concat_kdf(std::string_view shared, std::string_view algorithm, std:
 
 std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy)
 {
+    const CleanErrorQueue clean;
     const Parts parts = parse(compact, policy);
     const std::vector<const OwnKey*> candidates = fitting_keys(parts, keys);
     if (candidates.empty()) fail(policy.reasons.decryption, "no client_key for " + std::string{parts.alg->name});

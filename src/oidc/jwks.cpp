@@ -126,7 +126,8 @@ bool import_ec(const Json& jwk, VerificationKey& key)
     const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.crv == crv; });
     if (row == curves.end() || !(key.alg.empty() || key.alg == row->alg)) return false;
 
-    std::optional<std::string> x = base64url_decode(jwk.string("x").value_or("")), y = base64url_decode(jwk.string("y").value_or(""));
+    std::optional<std::string> x = base64url_decode(jwk.string("x").value_or(""));
+    std::optional<std::string> y = base64url_decode(jwk.string("y").value_or(""));
     if (!x || !y || x->size() != row->field_size || y->size() != row->field_size) return false;
 
     cjose_jwk_ec_keyspec spec{};
@@ -161,6 +162,7 @@ std::optional<VerificationKey> import_key(const Json& jwk)
 
 Jwks parse_jwks(std::string_view json)
 {
+    const CleanErrorQueue clean;
     const Json document = Json::parse(json);
     if (!document.at("keys").is_array()) fail(Reason::jwks_malformed, "the document is no JSON Web Key set");
 

@@ -8,7 +8,6 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
@@ -42,11 +41,7 @@ constexpr std::array curves{
     CurveRow{"P-521", "secp521r1", "ES512", 66},
 };
 
-[[noreturn]] void refuse(const std::string& why)
-{
-    ERR_clear_error();
-    throw std::invalid_argument{why};
-}
+[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument{why}; }
 
 // ---- PEM
 
@@ -160,8 +155,8 @@ const CurveRow* curve_of(const EVP_PKEY* key)
 {
     std::array<char, 64> name{};
     EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr);
-    const auto* row =
-        std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.group == std::string_view{name.data()}; });
+    const std::string_view group = name.data();
+    const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.group == group; });
     return row == curves.end() ? nullptr : row;
 }
 
@@ -178,7 +173,8 @@ void require_sound(EVP_PKEY* key, KeyType type, KeyUse use)
     if (type == KeyType::rsa && (bits < min_rsa_bits || bits > max_rsa_bits))
         refuse("the RSA key has " + std::to_string(bits) + " bits: use 2048 to 8192");
     if (type == KeyType::ec && curve_of(key) == nullptr) refuse("the curve is not supported: use P-256, P-384 or P-521");
-    if (type == KeyType::ec && use == KeyUse::enc && curve_of(key)->crv != "P-256") refuse("encryption (ECDH-ES) needs a P-256 key");
+    if (type == KeyType::ec && use == KeyUse::enc && curve_of(key)->crv != "P-256")
+        refuse("encryption (ECDH-ES) needs a P-256 key");
 
     const Owned<EVP_PKEY_CTX> context{EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr)};
     if (EVP_PKEY_pairwise_check(context.get()) != 1) refuse("the private and the public part of the key do not belong together");
@@ -232,6 +228,7 @@ std::string first_of(std::string_view given, const Json& jwk, std::string_view n
 
 OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std::string_view kid)
 {
+    const CleanErrorQueue clean;
     const std::size_t start = text.find_first_not_of(" \t\r\n");
     const bool is_jwk = start != text.npos && text[start] == '{';
     const Json jwk = is_jwk ? Json::parse(text) : Json{};
@@ -244,7 +241,8 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     key.type = type_of(key.key.get());
     require_sound(key.key.get(), key.type, use);
     key.alg = first_of(alg, jwk, "alg");
-    if (!key.alg.empty() && !can_do(key, key.alg)) refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)});
+    if (!key.alg.empty() && !can_do(key, key.alg))
+        refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)});
     key.kid = first_of(kid, jwk, "kid");
     if (key.kid.empty()) key.kid = base64url(view(sha256(public_members(key).dump())));
     return key;

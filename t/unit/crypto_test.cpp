@@ -72,7 +72,8 @@ TEST(SystemRandom, DoesNotRepeat)
 
 TEST(Base64, AnswersRfc4648)
 {
-    const std::pair<const char*, const char*> rows[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+    const std::pair<const char*, const char*> rows[] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
     for (const auto& [bytes, text] : rows) EXPECT_EQ(base64(bytes), text);
     EXPECT_EQ(base64("\xfb\xff"), "+/8=");
     EXPECT_EQ(base64url("\xfb\xff"), "-_8");
@@ -89,7 +90,8 @@ TEST(Base64url, GivesBackEveryByteString)
 
 TEST(Base64url, HasOneSpellingOnly)
 {
-    const std::string bad[] = {"A", "AAAAA", "Zg==", "Zg=", "Zh", "Zm9", "Zm-/", "Zm 9v", " Zm9v", "Zm9v\n", "Zm9v\0"s, "Zm9\xc3", "Zm9v.", "+_8A", "*AAA"};
+    const std::string bad[] = {"A",     "AAAAA",  "Zg==",    "Zg=",     "Zh",    "Zm9",  "Zm-/", "Zm 9v",
+                               " Zm9v", "Zm9v\n", "Zm9v\0"s, "Zm9\xc3", "Zm9v.", "+_8A", "*AAA"};
     for (const std::string& text : bad) EXPECT_EQ(base64url_decode(text), std::nullopt) << text;
     EXPECT_EQ(base64url_decode("Zg"), "f");
     EXPECT_EQ(base64url_decode(""), "");
@@ -107,7 +109,10 @@ TEST(Seal, OpensWithTheSameKeyAndContextOnly)
 
 TEST(Seal, IsNeverTwiceTheSame) { EXPECT_NE(seal(key, "", "text", system_random), seal(key, "", "text", system_random)); }
 
-TEST(Seal, TakesItsRandomnessAsAParameter) { EXPECT_EQ(seal(key, "a", "text", fixed_random), seal(key, "a", "text", fixed_random)); }
+TEST(Seal, TakesItsRandomnessAsAParameter)
+{
+    EXPECT_EQ(seal(key, "a", "text", fixed_random), seal(key, "a", "text", fixed_random));
+}
 
 TEST(Seal, ShowsNothingOfItsText)
 {
@@ -127,6 +132,7 @@ TEST(Unseal, RefusesEveryFlippedBitAndEveryOtherLength)
         EXPECT_EQ(unseal(key, "context", base64url(bytes.substr(0, size))), std::nullopt) << size;
     EXPECT_EQ(unseal(key, "context", base64url(bytes + "x")), std::nullopt);
     EXPECT_EQ(unseal(key, "context", "not base64url!"), std::nullopt);
+    EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 
 TEST(OpenGcm, RefusesEveryWrongLength)

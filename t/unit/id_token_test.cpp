@@ -37,9 +37,14 @@ Expected expected()
 using Changes = std::vector<std::pair<std::string, std::string>>;
 std::string payload(const Changes& changes = {})
 {
-    std::vector<std::pair<std::string, std::string>> claims{
-        {"iss", R"("https://fcp.example/api/v2")"}, {"sub", R"("0123456789abcdefv1")"}, {"aud", R"("client")"}, {"exp", std::to_string(now + 60)},
-        {"iat", std::to_string(now)}, {"nonce", "\"" + nonce + "\""}, {"acr", R"("eidas2")"}, {"auth_time", std::to_string(now - 5)}};
+    std::vector<std::pair<std::string, std::string>> claims{{"iss", R"("https://fcp.example/api/v2")"},
+                                                            {"sub", R"("0123456789abcdefv1")"},
+                                                            {"aud", R"("client")"},
+                                                            {"exp", std::to_string(now + 60)},
+                                                            {"iat", std::to_string(now)},
+                                                            {"nonce", "\"" + nonce + "\""},
+                                                            {"acr", R"("eidas2")"},
+                                                            {"auth_time", std::to_string(now - 5)}};
     for (const auto& [name, value] : changes) {
         std::erase_if(claims, [&, &removed = name](const auto& claim) { return claim.first == removed; });
         if (!value.empty()) claims.emplace_back(name, value);
@@ -172,8 +177,15 @@ TEST(IdToken, WithOneWrongClaimIsRefusedForThatReason)
 TEST(IdToken, HasNoTypeOrThatOfAJwt)
 {
     const std::pair<const char*, const char*> rows[] = {
-        {"JWT", "accepted"}, {"jwt", "accepted"}, {"application/jwt", "accepted"}, {"application/JWT", "accepted"}, {"logout+jwt", "id_token_type"},
-        {"at+jwt", "id_token_type"}, {"application/at+jwt", "id_token_type"}, {"JOSE", "id_token_type"}, {"JWTX", "id_token_type"},
+        {"JWT", "accepted"},
+        {"jwt", "accepted"},
+        {"application/jwt", "accepted"},
+        {"application/JWT", "accepted"},
+        {"logout+jwt", "id_token_type"},
+        {"at+jwt", "id_token_type"},
+        {"application/at+jwt", "id_token_type"},
+        {"JOSE", "id_token_type"},
+        {"JWTX", "id_token_type"},
     };
     for (const auto& [typ, reason] : rows) {
         const std::string header = header_of("ES256", "", ",\"typ\":\"" + std::string{typ} + "\"");
@@ -243,8 +255,10 @@ TEST(IdTokenAcr, IsRequiredWhenALevelWasAskedFor)
     Expected level = expected();
     level.acr = {"eidas2"};
     const std::pair<const char*, const char*> rows[] = {
-        {"\"eidas2\"", "accepted"}, {"\"eidas3\"", "accepted"}, {"\"eidas1\"", "id_token_acr"}, {"\"eidas4\"", "id_token_acr"}, {"", "id_token_acr"},
-        {"[\"eidas2\"]", "id_token_acr"}, {"null", "id_token_acr"}, {"2", "id_token_acr"}, {"\"EIDAS2\"", "id_token_acr"}, {"\"\"", "id_token_acr"},
+        {"\"eidas2\"", "accepted"},     {"\"eidas3\"", "accepted"}, {"\"eidas1\"", "id_token_acr"},
+        {"\"eidas4\"", "id_token_acr"}, {"", "id_token_acr"},       {"[\"eidas2\"]", "id_token_acr"},
+        {"null", "id_token_acr"},       {"2", "id_token_acr"},      {"\"EIDAS2\"", "id_token_acr"},
+        {"\"\"", "id_token_acr"},
     };
     for (const auto& [acr, reason] : rows) EXPECT_EQ(judge({{"acr", acr}}, level), reason) << acr;
     EXPECT_EQ(judge({{"acr", ""}}), "accepted");
@@ -255,8 +269,14 @@ TEST(IdTokenAuthTime, IsRequiredWithMaxAge)
     Expected aged = expected();
     aged.max_age = 300;
     const std::pair<std::string, const char*> rows[] = {
-        {at(-300), "accepted"}, {at(-360), "accepted"}, {at(-361), "id_token_auth_time"}, {"", "id_token_auth_time"}, {quoted(at(0)), "id_token_auth_time"},
-        {"null", "id_token_auth_time"}, {"-9007199254740992", "id_token_auth_time"}, {"1e300", "id_token_auth_time"},
+        {at(-300), "accepted"},
+        {at(-360), "accepted"},
+        {at(-361), "id_token_auth_time"},
+        {"", "id_token_auth_time"},
+        {quoted(at(0)), "id_token_auth_time"},
+        {"null", "id_token_auth_time"},
+        {"-9007199254740992", "id_token_auth_time"},
+        {"1e300", "id_token_auth_time"},
     };
     for (const auto& [auth_time, reason] : rows) EXPECT_EQ(judge({{"auth_time", auth_time}}, aged), reason) << auth_time;
     EXPECT_EQ(judge({{"auth_time", "\"x\""}}), "accepted");

@@ -25,14 +25,18 @@ std::string kind_for(std::string_view alg)
     return alg == "ES512" ? "P-521" : "rsa2048";
 }
 
-Jwks one_key(const std::string& name, const tokens::Members& members = {}) { return parse_jwks(jwks_text({with(jwk(key(name)), members)})); }
+Jwks one_key(const std::string& name, const tokens::Members& members = {})
+{
+    return parse_jwks(jwks_text({with(jwk(key(name)), members)}));
+}
 
 Jwks all_keys()
 {
     return parse_jwks(jwks_text({jwk(key("rsa2048")), jwk(key("P-256")), jwk(key("P-384")), jwk(key("P-521"))}));
 }
 
-std::string judge(const std::string& token, const Jwks& keys, const std::vector<std::string>& algs = asymmetric, const Secret* secret = nullptr)
+std::string judge(const std::string& token, const Jwks& keys, const std::vector<std::string>& algs = asymmetric,
+                  const Secret* secret = nullptr)
 {
     return verdict([&] { verify(parse_jws(token, id_token_reasons), keys, {algs, secret, id_token_reasons}); });
 }
@@ -68,8 +72,9 @@ TEST(Jws, VerifiesTheExamplesOfRfc7515)
     const std::string es256 =  // appendix A.3
         "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
         "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-    const Jwks ec = parse_jwks(R"({"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
-                               R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]})");
+    const Jwks ec =
+        parse_jwks(R"({"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
+                   R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]})");
     EXPECT_EQ(judge(es256, ec), "accepted");
 
     const std::string rs256 =  // appendix A.2
@@ -78,16 +83,21 @@ TEST(Jws, VerifiesTheExamplesOfRfc7515)
         "KBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZES"
         "c6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     const Jwks rsa = parse_jwks(
-        R"({"keys":[{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}]})");
+        R"({"keys":[{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qP)"
+        R"(CJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5)"
+        R"(rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NA)"
+        R"(co9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}]})");
     EXPECT_EQ(judge(rs256, rsa), "accepted");
 }
 
 TEST(Jws, ToleratesUnknownHeaderMembersAndIgnoresKeysInTheHeader)
 {
     const std::string own = jwk(key("P-256")).dump();
-    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","iss":"x","aud":"y","unknown":{"a":[1]}})"), one_key("P-256")), "accepted");
+    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","iss":"x","aud":"y","unknown":{"a":[1]}})"), one_key("P-256")),
+              "accepted");
     EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jku":"https://evil.example","x5u":"x"})"), one_key("P-256")), "accepted");
-    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jwk":)" + own + "}"), one_key("P-256 other")), "id_token_signature");  // CVE-2018-0114
+    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jwk":)" + own + "}"), one_key("P-256 other")),
+              "id_token_signature");  // CVE-2018-0114
 }
 
 // ---- header
@@ -141,7 +151,8 @@ TEST(JwsHeader, RefusesWhatIsMalformed)
         {R"({"alg":"ES256","x":)" + std::string(8, '[') + std::string(8, ']') + "}", "id_token_malformed"},
         {R"({"alg":"ES256","x":")" + std::string(8 * 1024, 'x') + "\"}", "id_token_malformed"},
     };
-    for (const auto& [header, expected] : rows) EXPECT_EQ(judge(signed_with_header(header), one_key("P-256")), expected) << header.substr(0, 80);
+    for (const auto& [header, expected] : rows)
+        EXPECT_EQ(judge(signed_with_header(header), one_key("P-256")), expected) << header.substr(0, 80);
 }
 
 // ---- encoding
@@ -152,8 +163,21 @@ TEST(JwsEncoding, RefusesEveryOtherSpellingOfAToken)
     const std::vector<std::string> parts = tokens::split(token);
     ASSERT_EQ(judge(token, one_key("P-256")), "accepted");
 
-    std::vector<std::string> bad{"", ".", "..", "...", " " + token, token + " ", token + "\n", "Bearer " + token, "\"" + token + "\"", token + ".",
-                                 "." + token, token + "." + parts[2], parts[0] + "." + parts[1], token + "\0"s, std::string(1'000'000, '.')};
+    std::vector<std::string> bad{"",
+                                 ".",
+                                 "..",
+                                 "...",
+                                 " " + token,
+                                 token + " ",
+                                 token + "\n",
+                                 "Bearer " + token,
+                                 "\"" + token + "\"",
+                                 token + ".",
+                                 "." + token,
+                                 token + "." + parts[2],
+                                 parts[0] + "." + parts[1],
+                                 token + "\0"s,
+                                 std::string(1'000'000, '.')};
     for (std::size_t i = 0; i < 3; ++i) {
         for (const std::string tail : {"=", "==", "A", "AAAAA", "*", "\n"}) {
             std::vector<std::string> changed = parts;
@@ -191,10 +215,22 @@ TEST(JwsEncoding, RefusesATokenAbove64kB)
 TEST(JwsPayload, IsOneObjectWithinTheCaps)
 {
     const std::string deep(2000, '[');
-    const std::string bad[] = {"", "[]", "\"x\"", "1", "null", "{}x", "{} {}", "{/**/}", R"({"a":1,"a":2})", R"({"iss":"x","\u0069ss":"y"})",
-                               "{\"a\":" + deep + std::string(2000, ']') + "}", "{\"a\":\"\xff\"}", "\xEF\xBB\xBF{}"};
+    const std::string bad[] = {"",
+                               "[]",
+                               "\"x\"",
+                               "1",
+                               "null",
+                               "{}x",
+                               "{} {}",
+                               "{/**/}",
+                               R"({"a":1,"a":2})",
+                               R"({"iss":"x","\u0069ss":"y"})",
+                               "{\"a\":" + deep + std::string(2000, ']') + "}",
+                               "{\"a\":\"\xff\"}",
+                               "\xEF\xBB\xBF{}"};
     for (const std::string& text : bad)
-        EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), text), one_key("P-256")), "id_token_malformed") << text.substr(0, 40);
+        EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), text), one_key("P-256")), "id_token_malformed")
+            << text.substr(0, 40);
 }
 
 // ---- algorithm and key
@@ -208,8 +244,10 @@ TEST(JwsAlgorithm, ComesFromConfigurationOnly)
         EXPECT_EQ(judge(sign(alg, key(kind_for(alg)), header_of(alg), payload), all_keys(), others), "id_token_algorithm") << alg;
     }
     for (const std::string& alg : symmetric)
-        EXPECT_EQ(judge(sign(alg, secret_text, header_of(alg), payload), all_keys(), asymmetric, &secret), "id_token_algorithm") << alg;
-    EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), payload), all_keys(), {"HS256"}, &secret), "id_token_algorithm");
+        EXPECT_EQ(judge(sign(alg, secret_text, header_of(alg), payload), all_keys(), asymmetric, &secret), "id_token_algorithm")
+            << alg;
+    EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), payload), all_keys(), {"HS256"}, &secret),
+              "id_token_algorithm");
 }
 
 TEST(JwsAlgorithm, HmacNeverUsesAPublicKeyOrAShortSecret)
@@ -220,8 +258,10 @@ TEST(JwsAlgorithm, HmacNeverUsesAPublicKeyOrAShortSecret)
         EXPECT_EQ(judge(token, all_keys(), {"HS256", "RS256"}, &secret), "id_token_signature");
         EXPECT_EQ(judge(token, all_keys(), {"HS256", "RS256"}, nullptr), "id_token_algorithm");
     }
-    EXPECT_EQ(judge(sign("HS256", short_secret.reveal(), header_of("HS256"), payload), {}, {"HS256"}, &short_secret), "id_token_algorithm");
-    EXPECT_EQ(judge(sign("HS512", std::string(63, 's'), header_of("HS512"), payload), {}, {"HS512"}, &short_secret), "id_token_algorithm");
+    EXPECT_EQ(judge(sign("HS256", short_secret.reveal(), header_of("HS256"), payload), {}, {"HS256"}, &short_secret),
+              "id_token_algorithm");
+    EXPECT_EQ(judge(sign("HS512", std::string(63, 's'), header_of("HS512"), payload), {}, {"HS512"}, &short_secret),
+              "id_token_algorithm");
     EXPECT_EQ(judge(sign("HS256", "", header_of("HS256"), payload), {}, {"HS256"}, &empty), "id_token_algorithm");
 }
 
@@ -239,7 +279,8 @@ TEST(JwsAlgorithm, FitsTypeCurveAndAlgOfTheKey)
         tokens::Members members;
         if (*row.key_alg) members.emplace_back("alg", row.key_alg);
         const std::string token = sign(row.alg, key(row.signer), header_of(row.alg), payload);
-        EXPECT_EQ(judge(token, one_key(row.offered, members)), "id_token_key") << row.alg << " " << row.offered << " " << row.key_alg;
+        EXPECT_EQ(judge(token, one_key(row.offered, members)), "id_token_key")
+            << row.alg << " " << row.offered << " " << row.key_alg;
     }
 }
 
@@ -247,12 +288,15 @@ TEST(JwsAlgorithm, FitsTypeCurveAndAlgOfTheKey)
 
 TEST(JwsKid, ChoosesTheKeyByItsBytes)
 {
-    const Jwks set = parse_jwks(jwks_text({with(jwk(key("P-256")), {{"kid", "a"}}), with(jwk(key("P-256 other")), {{"kid", "pkcs11:ES256:hsm"}})}));
+    const Jwks set = parse_jwks(
+        jwks_text({with(jwk(key("P-256")), {{"kid", "a"}}), with(jwk(key("P-256 other")), {{"kid", "pkcs11:ES256:hsm"}})}));
     EXPECT_EQ(judge(signed_with_header(header_of("ES256", "a")), set), "accepted");
     EXPECT_EQ(judge(signed_with_header(header_of("ES256", "pkcs11:ES256:hsm")), set), "id_token_signature");
-    for (const std::string kid : {"A", "a ", "b", "../../../../dev/null", "/etc/passwd", "' OR 1=1--", "%00", "a\\u0000", "a\\r\\n", "\\ud83d\\ude00"})
+    for (const std::string kid :
+         {"A", "a ", "b", "../../../../dev/null", "/etc/passwd", "' OR 1=1--", "%00", "a\\u0000", "a\\r\\n", "\\ud83d\\ude00"})
         EXPECT_EQ(judge(signed_with_header(header_of("ES256", kid)), set), "id_token_key") << kid;
-    EXPECT_EQ(judge(signed_with_header(header_of("ES256", "a")), one_key("P-256")), "id_token_key");  // a key without kid is not the one named
+    EXPECT_EQ(judge(signed_with_header(header_of("ES256", "a")), one_key("P-256")),
+              "id_token_key");  // a key without kid is not the one named
 }
 
 TEST(JwsKid, SharedByTwoKeysTriesBoth)
@@ -295,21 +339,27 @@ TEST(JwsSignature, HasExactlyTheLengthOfItsKey)
     algs.insert(algs.end(), symmetric.begin(), symmetric.end());
     for (const std::string& alg : algs) {
         const bool mac = is_hmac_alg(alg);
-        const std::string token = mac ? sign(alg, secret_text, header_of(alg), payload) : sign(alg, key(kind_for(alg)), header_of(alg), payload);
-        const std::string input = token.substr(0, token.rfind('.') + 1), good = *base64url_decode(token.substr(token.rfind('.') + 1));
-        for (const std::string& other : {""s, good.substr(0, 1), good.substr(1), good.substr(0, good.size() - 1), good + '\0', '\0' + good,
-                                         good + good, std::string(good.size(), '\0'), std::string(good.size(), '\xff'), std::string(8000, 'x')})
-            EXPECT_EQ(judge(input + base64url(other), all_keys(), algs, &secret), "id_token_signature") << alg << " " << other.size();
+        const std::string token =
+            mac ? sign(alg, secret_text, header_of(alg), payload) : sign(alg, key(kind_for(alg)), header_of(alg), payload);
+        const std::string input = token.substr(0, token.rfind('.') + 1),
+                          good = *base64url_decode(token.substr(token.rfind('.') + 1));
+        for (const std::string& other :
+             {""s, good.substr(0, 1), good.substr(1), good.substr(0, good.size() - 1), good + '\0', '\0' + good, good + good,
+              std::string(good.size(), '\0'), std::string(good.size(), '\xff'), std::string(8000, 'x')})
+            EXPECT_EQ(judge(input + base64url(other), all_keys(), algs, &secret), "id_token_signature")
+                << alg << " " << other.size();
     }
 }
 
 TEST(JwsSignature, OfAnEllipticCurveIsNeitherDerNorOutOfRange)
 {
     const std::string input = tokens::signing_input(header_of("ES256"), payload);
-    EXPECT_EQ(judge(input + "." + base64url(tokens::der_signature("ES256", key("P-256"), input)), all_keys()), "id_token_signature");
-    const std::string good = tokens::signature("ES256", key("P-256"), input), zero(32, '\0'), order = *base64url_decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE");
-    for (const std::string& bad : {zero + zero, good.substr(0, 32) + zero, zero + good.substr(32), order + good.substr(32), good.substr(0, 32) + order,
-                                   good.substr(32) + good.substr(0, 32)})
+    EXPECT_EQ(judge(input + "." + base64url(tokens::der_signature("ES256", key("P-256"), input)), all_keys()),
+              "id_token_signature");
+    const std::string good = tokens::signature("ES256", key("P-256"), input), zero(32, '\0'),
+                      order = *base64url_decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE");
+    for (const std::string& bad : {zero + zero, good.substr(0, 32) + zero, zero + good.substr(32), order + good.substr(32),
+                                   good.substr(0, 32) + order, good.substr(32) + good.substr(0, 32)})
         EXPECT_EQ(judge(input + "." + base64url(bad), all_keys()), "id_token_signature");
 }
 

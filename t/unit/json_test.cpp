@@ -12,8 +12,27 @@ std::string nested(std::size_t depth) { return std::string(depth, '[') + std::st
 TEST(JsonParse, RefusesWhatIsNotExactlyOneDocument)
 {
     const std::string bad[] = {
-        "", " ", "{", "}", "nul", "{}x", "{} {}", "{}\0"s, "\xEF\xBB\xBF{}", "{'a':1}", "{\"a\":1,}", "{\"a\":01}", "// c\n{}", "{/**/}",
-        "{\"a\":NaN}", "{\"a\":1e400}", "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}", "\"text\"", "1",
+        "",
+        " ",
+        "{",
+        "}",
+        "nul",
+        "{}x",
+        "{} {}",
+        "{}\0"s,
+        "\xEF\xBB\xBF{}",
+        "{'a':1}",
+        "{\"a\":1,}",
+        "{\"a\":01}",
+        "// c\n{}",
+        "{/**/}",
+        "{\"a\":NaN}",
+        "{\"a\":1e400}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\n\"}",
+        "\"text\"",
+        "1",
     };
     for (const std::string& text : bad) EXPECT_FALSE(Json::parse(text)) << text;
     EXPECT_TRUE(Json::parse(" {} \n"));

@@ -32,7 +32,8 @@ const std::vector<OwnKey>& both()
     return keys;
 }
 
-std::string judge(const std::string& token, const std::vector<OwnKey>& keys = both(), const std::vector<std::string>& algs = all_algs)
+std::string judge(const std::string& token, const std::vector<OwnKey>& keys = both(),
+                  const std::vector<std::string>& algs = all_algs)
 {
     return verdict([&] { EXPECT_EQ(decrypt(token, keys, {algs, id_token_reasons}), text); });
 }
@@ -41,7 +42,9 @@ TEST(Jwe, OpensEachOfTheThreeAlgorithms)
 {
     for (const std::string& alg : all_algs) {
         EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text), both(), {alg}), "accepted") << alg;
-        EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text, {.more = R"(,"cty":"JWT","iss":"https://fc","aud":"client")"})), "accepted") << alg;
+        EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text, {.more = R"(,"cty":"JWT","iss":"https://fc","aud":"client")"})),
+                  "accepted")
+            << alg;
     }
 }
 
@@ -78,9 +81,11 @@ TEST(Jwe, IsEncryptedAsConfigured)
 {
     for (const std::string& alg : all_algs)
         for (const std::string& configured : all_algs)
-            EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text), both(), {configured}), alg == configured ? "accepted" : "id_token_encryption");
+            EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text), both(), {configured}),
+                      alg == configured ? "accepted" : "id_token_encryption");
 
-    for (const std::string alg : {"RSA1_5", "dir", "A256KW", "A128GCMKW", "PBES2-HS256+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-512", "rsa-oaep", "none", ""}) {
+    for (const std::string alg :
+         {"RSA1_5", "dir", "A256KW", "A128GCMKW", "PBES2-HS256+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-512", "rsa-oaep", "none", ""}) {
         std::vector<std::string> parts = tokens::split(encrypt("RSA-OAEP", key("rsa2048"), text));
         parts[0] = base64url(R"({"alg":")" + alg + R"(","enc":"A256GCM"})");
         EXPECT_EQ(judge(tokens::join(parts), both(), {alg}), "id_token_encryption") << alg;
@@ -91,7 +96,8 @@ TEST(Jwe, IsEncryptedAsConfigured)
 
 TEST(Jwe, HasAStrictHeader)
 {
-    for (const std::string more : {R"(,"zip":"DEF")", R"(,"crit":["exp"])", R"(,"b64":false)", R"(,"enc":"A256GCM")", R"(,"alg":"RSA-OAEP")", R"(,"kid":1)"})
+    for (const std::string more :
+         {R"(,"zip":"DEF")", R"(,"crit":["exp"])", R"(,"b64":false)", R"(,"enc":"A256GCM")", R"(,"alg":"RSA-OAEP")", R"(,"kid":1)"})
         EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text, {.more = more})), "id_token_malformed") << more;
     EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text, {.more = R"(,"epk":{})"})), "id_token_malformed");  // two of them
 }
@@ -114,10 +120,12 @@ TEST(Jwe, HasSegmentsOfExactLengths)
         for (const std::size_t size : {0, 1, 255, 257, 512, 4104}) {
             std::vector<std::string> parts = good;
             parts[1] = base64url(std::string(size, 'e'));
-            EXPECT_EQ(judge(tokens::join(parts)), alg == "ECDH-ES" ? (size == 0 ? "accepted" : "id_token_malformed") : "id_token_decryption") << alg << size;
+            EXPECT_EQ(judge(tokens::join(parts)),
+                      alg == "ECDH-ES" ? (size == 0 ? "accepted" : "id_token_malformed") : "id_token_decryption")
+                << alg << size;
         }
-        for (const std::string& token : {good[0], good[0] + "..", tokens::join(good) + ".", tokens::join(good) + ".AAAA", tokens::join(good) + "=",
-                                         " " + tokens::join(good)})
+        for (const std::string& token : {good[0], good[0] + "..", tokens::join(good) + ".", tokens::join(good) + ".AAAA",
+                                         tokens::join(good) + "=", " " + tokens::join(good)})
             EXPECT_EQ(judge(token), "id_token_malformed") << alg;
     }
     EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), std::string(max_token_size, 'x'))), "id_token_malformed");
@@ -138,19 +146,27 @@ TEST(JweEphemeralKey, IsAPublicPointOfTheSameCurve)
     const Json good = jwk(key("P-256 ephemeral"));
     const std::string x = *good.string("x"), y = *good.string("y");
     const std::string bad[] = {
-        "null", "[]", "\"x\"", "{}", jwk(key("P-256 ephemeral"), true).dump(), jwk(key("P-384")).dump(), jwk(key("rsa2048")).dump(),
+        "null",
+        "[]",
+        "\"x\"",
+        "{}",
+        jwk(key("P-256 ephemeral"), true).dump(),
+        jwk(key("P-384")).dump(),
+        jwk(key("rsa2048")).dump(),
         R"({"kty":"EC","crv":"P-256","x":")" + x + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + x + R"(","y":")" + x + "\"}",
         R"({"kty":"EC","crv":"P-384","x":")" + x + R"(","y":")" + y + "\"}",
         R"({"kty":"OKP","crv":"P-256","x":")" + x + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":1,"y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + x + R"(=","y":")" + y + "\"}",
-        R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\0')) + R"(","y":")" + base64url(std::string(32, '\0')) + "\"}",
+        R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\0')) + R"(","y":")" + base64url(std::string(32, '\0')) +
+            "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\xff')) + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(31, '\1')) + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + x + R"(","x":")" + x + R"(","y":")" + y + "\"}",
     };
-    for (const std::string& epk : bad) EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text, {.epk = epk})), "id_token_malformed") << epk;
+    for (const std::string& epk : bad)
+        EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text, {.epk = epk})), "id_token_malformed") << epk;
 
     std::vector<std::string> parts = tokens::split(encrypt("ECDH-ES", key("P-256"), text));
     parts[0] = base64url(R"({"alg":"ECDH-ES","enc":"A256GCM"})");
@@ -160,7 +176,8 @@ TEST(JweEphemeralKey, IsAPublicPointOfTheSameCurve)
 TEST(JweKeys, AreChosenByKidThenByType)
 {
     const std::vector<OwnKey> two = set_of(own("rsa2048 other", "old"), own("rsa2048", "new"), own("P-256", "ec"));
-    for (const std::string kid : {"new", "", "unknown", "ec"}) EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text, {.kid = kid}), two), "accepted") << kid;
+    for (const std::string kid : {"new", "", "unknown", "ec"})
+        EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text, {.kid = kid}), two), "accepted") << kid;
     EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text, {.kid = "old"}), two), "id_token_decryption");
 }
 
@@ -199,7 +216,8 @@ TEST(Unwrap, HasTheShapeThatIsConfigured)
     EXPECT_EQ(shape(nested, false), "id_token_encryption");
     EXPECT_EQ(shape(encrypt("ECDH-ES", key("P-256"), nested), true), "id_token_malformed");
     EXPECT_EQ(shape(encrypt("ECDH-ES", key("P-256"), R"({"sub":"x"})"), true), "id_token_malformed");
-    EXPECT_EQ(shape(encrypt("ECDH-ES", key("P-256"), tokens::signing_input(R"({"alg":"none"})", "{}") + "."), true), "id_token_algorithm");
+    EXPECT_EQ(shape(encrypt("ECDH-ES", key("P-256"), tokens::signing_input(R"({"alg":"none"})", "{}") + "."), true),
+              "id_token_algorithm");
     EXPECT_EQ(shape("", true), "id_token_encryption");
     EXPECT_EQ(shape(std::string(1'000'000, '.'), false), "id_token_malformed");
 }

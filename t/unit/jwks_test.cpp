@@ -29,8 +29,8 @@ std::string even(std::string bytes)
 
 TEST(Jwks, ReadsEachKindOfKey)
 {
-    const Jwks set = parse_jwks(jwks_text({rsa({{"kid", "pkcs11:RS256:hsm"}, {"alg", "RS256"}, {"use", "sig"}}), p256({{"kid", "b"}}),
-                                           jwk(key("P-384")), jwk(key("P-521"))}));
+    const Jwks set = parse_jwks(jwks_text({rsa({{"kid", "pkcs11:RS256:hsm"}, {"alg", "RS256"}, {"use", "sig"}}),
+                                           p256({{"kid", "b"}}), jwk(key("P-384")), jwk(key("P-521"))}));
     ASSERT_EQ(set.keys.size(), 4U);
     EXPECT_EQ(set.keys[0].kid, "pkcs11:RS256:hsm");
     EXPECT_EQ(set.keys[0].alg, "RS256");
@@ -44,8 +44,17 @@ TEST(Jwks, ReadsEachKindOfKey)
 
 TEST(Jwks, RefusesWhatIsNoKeySet)
 {
-    const std::string bad[] = {"", "null", "[]", "{}", "<html>", R"({"keys":{}})", R"({"keys":"x"})", R"({"keys":[]})", R"({"keys":[1,"x",null,[]]})",
-                               jwks_text({rsa()}) + "x", R"({"keys":[],"keys":[)" + rsa().dump() + "]}"};
+    const std::string bad[] = {"",
+                               "null",
+                               "[]",
+                               "{}",
+                               "<html>",
+                               R"({"keys":{}})",
+                               R"({"keys":"x"})",
+                               R"({"keys":[]})",
+                               R"({"keys":[1,"x",null,[]]})",
+                               jwks_text({rsa()}) + "x",
+                               R"({"keys":[],"keys":[)" + rsa().dump() + "]}"};
     for (const std::string& text : bad) EXPECT_EQ(verdict([&] { parse_jwks(text); }), "jwks_malformed") << text.substr(0, 60);
 }
 
@@ -110,7 +119,8 @@ TEST(Jwks, RefusesTheFingerprintOfRoca)
     // 65537^k mod M for a primorial M has the fingerprint by construction: 2^2047 <= n, n = 1 modulo each of the primes.
     const tokens::Owned<BIGNUM> n{BN_new()};
     BN_one(n.get());
-    for (const unsigned long prime : {11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}) BN_mul_word(n.get(), prime);
+    for (const unsigned long prime : {11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157})
+        BN_mul_word(n.get(), prime);
     BN_lshift(n.get(), n.get(), 2048 - BN_num_bits(n.get()));
     BN_add_word(n.get(), 1);
     std::string bytes(static_cast<std::size_t>(BN_num_bytes(n.get())), '\0');
@@ -129,7 +139,10 @@ TEST(Jwks, DropsPrivateMembers)
     }
 }
 
-TEST(Jwks, KeepsTwoKeysUnderOneKid) { EXPECT_EQ(usable({p256({{"kid", "same"}}), with(jwk(key("P-256 other")), {{"kid", "same"}})}), 2U); }
+TEST(Jwks, KeepsTwoKeysUnderOneKid)
+{
+    EXPECT_EQ(usable({p256({{"kid", "same"}}), with(jwk(key("P-256 other")), {{"kid", "same"}})}), 2U);
+}
 
 TEST(Jwks, ReadsAtMost64Keys)
 {

@@ -16,10 +16,12 @@ OwnKey load(const std::string& text, KeyUse use = KeyUse::enc, std::string_view 
 
 std::string refusal(const std::string& text, KeyUse use = KeyUse::enc, std::string_view alg = {})
 {
+    ERR_clear_error();
     try {
         load(text, use, alg);
         return "loaded";
     } catch (const std::invalid_argument& refused) {
+        EXPECT_EQ(ERR_peek_error(), 0UL);
         return refused.what();
     }
 }
@@ -49,7 +51,8 @@ TEST(OwnKey, IsTheSameFromEveryForm)
 {
     for (const char* kind : {"rsa2048", "P-256"}) {
         const OwnKey from_pem = load(pem(key(kind)));
-        for (const std::string& text : {pem(key(kind), Pem::traditional), jwk(key(kind), true).dump(), "\n  " + jwk(key(kind), true).dump() + "\n"}) {
+        for (const std::string& text :
+             {pem(key(kind), Pem::traditional), jwk(key(kind), true).dump(), "\n  " + jwk(key(kind), true).dump() + "\n"}) {
             const OwnKey other = load(text);
             EXPECT_EQ(EVP_PKEY_eq(from_pem.key.get(), other.key.get()), 1) << kind;
             EXPECT_EQ(from_pem.kid, other.kid) << kind;
@@ -74,13 +77,24 @@ TEST(OwnKey, TakesItsKidFromTheDirectiveThenTheJwkThenTheThumbprint)
 TEST(OwnKey, HasTheThumbprintOfRfc7638)  // RFC 7517 appendix A.2 gives the private key of RFC 7638 section 3.1
 {
     const char* const text =
-        R"({"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",)"
-        R"("e":"AQAB","d":"X4cTteJY_gn4FYPsXB8rdXix5vwsg1FLN5E3EaG6RJoVH-HLLKD9M7dx5oo7GURknchnrRweUkC7hT5fJLM0WbFAKNLWY2vv7B6NqXSzUvxT0_YSfqijwp3RTzlBaCxWp4doFk5N2o8Gy_nHNKroADIkJ46pRUohsXywbReAdYaMwFs9tv8d_cPVY3i07a3t8MN6TNwm0dSawm9v47UiCl3Sk5ZiG7xojPLu4sbg1U2jx4IBTNBznbJSzFHK66jT8bgkuqsk0GjskDJk19Z4qwjwbsnn4j2WBii3RL-Us2lGVkY8fkFzme1z0HbIkfz0Y6mqnOYtqc0X4jfcKoAC8Q",)"
-        R"("p":"83i-7IvMGXoMXCskv73TKr8637FiO7Z27zv8oj6pbWUQyLPQBQxtPVnwD20R-60eTDmD2ujnMt5PoqMrm8RfmNhVWDtjjMmCMjOpSXicFHj7XOuVIYQyqVWlWEh6dN36GVZYk93N8Bc9vY41xy8B9RzzOGVQzXvNEvn7O0nVbfs",)"
-        R"("q":"3dfOR9cuYq-0S-mkFLzgItgMEfFzB2q3hWehMuG0oCuqnb3vobLyumqjVZQO1dIrdwgTnCdpYzBcOfW5r370AFXjiWft_NGEiovonizhKpo9VVS78TzFgxkIdrecRezsZ-1kYd_s1qDbxtkDEgfAITAG9LUnADun4vIcb6yelxk",)"
-        R"("dp":"G4sPXkc6Ya9y8oJW9_ILj4xuppu0lzi_H7VTkS8xj5SdX3coE0oimYwxIi2emTAue0UOa5dpgFGyBJ4c8tQ2VF402XRugKDTP8akYhFo5tAA77Qe_NmtuYZc3C3m3I24G2GvR5sSDxUyAN2zq8Lfn9EUms6rY3Ob8YeiKkTiBj0",)"
-        R"("dq":"s9lAH9fggBsoFR8Oac2R_E2gw282rT2kGOAhvIllETE1efrA6huUUvMfBcMpn8lqeW6vzznYY5SSQF7pMdC_agI3nG8Ibp1BUb0JUiraRNqUfLhcQb_d9GF4Dh7e74WbRsobRonujTYN1xCaP6TO61jvWrX-L18txXw494Q_cgk",)"
-        R"("qi":"GyM_p6JrXySiz1toFgKbWV-JdI3jQ4ypu9rbMWx3rQJBfmt0FoYzgUIZEVFEcOqwemRN81zoDAaa-Bk0KWNGDjJHZDdDmFhW3AN7lI-puxk_mHZGJ11rxyR8O55XLSe3SPmRfKwZI6yU24ZxvQKFYItdldUKGzO6Ia6zTKhAVRU"})";
+        R"({"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP)"
+        R"(ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJ)"
+        R"(ZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1)"
+        R"(jF44-csFCur-kEgU8awapJzKnqDKgw",)"
+        R"("e":"AQAB","d":"X4cTteJY_gn4FYPsXB8rdXix5vwsg1FLN5E3EaG6RJoVH-HLLKD9M7dx5oo7GURknchnrRweUkC7hT5fJLM0WbFAKNLWY2)"
+        R"(vv7B6NqXSzUvxT0_YSfqijwp3RTzlBaCxWp4doFk5N2o8Gy_nHNKroADIkJ46pRUohsXywbReAdYaMwFs9tv8d_cPVY3i07a3t8MN6TNwm0dSa)"
+        R"(wm9v47UiCl3Sk5ZiG7xojPLu4sbg1U2jx4IBTNBznbJSzFHK66jT8bgkuqsk0GjskDJk19Z4qwjwbsnn4j2WBii3RL-Us2lGVkY8fkFzme1z0H)"
+        R"(bIkfz0Y6mqnOYtqc0X4jfcKoAC8Q",)"
+        R"("p":"83i-7IvMGXoMXCskv73TKr8637FiO7Z27zv8oj6pbWUQyLPQBQxtPVnwD20R-60eTDmD2ujnMt5PoqMrm8RfmNhVWDtjjMmCMjOpSXicF)"
+        R"(Hj7XOuVIYQyqVWlWEh6dN36GVZYk93N8Bc9vY41xy8B9RzzOGVQzXvNEvn7O0nVbfs",)"
+        R"("q":"3dfOR9cuYq-0S-mkFLzgItgMEfFzB2q3hWehMuG0oCuqnb3vobLyumqjVZQO1dIrdwgTnCdpYzBcOfW5r370AFXjiWft_NGEiovonizhK)"
+        R"(po9VVS78TzFgxkIdrecRezsZ-1kYd_s1qDbxtkDEgfAITAG9LUnADun4vIcb6yelxk",)"
+        R"("dp":"G4sPXkc6Ya9y8oJW9_ILj4xuppu0lzi_H7VTkS8xj5SdX3coE0oimYwxIi2emTAue0UOa5dpgFGyBJ4c8tQ2VF402XRugKDTP8akYhFo)"
+        R"(5tAA77Qe_NmtuYZc3C3m3I24G2GvR5sSDxUyAN2zq8Lfn9EUms6rY3Ob8YeiKkTiBj0",)"
+        R"("dq":"s9lAH9fggBsoFR8Oac2R_E2gw282rT2kGOAhvIllETE1efrA6huUUvMfBcMpn8lqeW6vzznYY5SSQF7pMdC_agI3nG8Ibp1BUb0JUira)"
+        R"(RNqUfLhcQb_d9GF4Dh7e74WbRsobRonujTYN1xCaP6TO61jvWrX-L18txXw494Q_cgk",)"
+        R"("qi":"GyM_p6JrXySiz1toFgKbWV-JdI3jQ4ypu9rbMWx3rQJBfmt0FoYzgUIZEVFEcOqwemRN81zoDAaa-Bk0KWNGDjJHZDdDmFhW3AN7lI-p)"
+        R"(uxk_mHZGJ11rxyR8O55XLSe3SPmRfKwZI6yU24ZxvQKFYItdldUKGzO6Ia6zTKhAVRU"})";
     EXPECT_EQ(load(text).kid, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
 }
 
@@ -108,7 +122,8 @@ TEST(OwnKey, RefusesAndNamesTheRemedy)
         {pem(key("secp256k1")), "not supported"},
         {pem_of(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")), "not supported"},
     };
-    for (const auto& [text, words] : rows) EXPECT_NE(refusal(text).find(words), std::string::npos) << words << " / " << refusal(text);
+    for (const auto& [text, words] : rows)
+        EXPECT_NE(refusal(text).find(words), std::string::npos) << words << " / " << refusal(text);
 }
 
 TEST(OwnKey, RefusesAnEncryptedFileWithoutAsking)
@@ -128,13 +143,17 @@ TEST(OwnKey, HasAnAlgThatItCanDo)
         bool good;
     };
     const Row rows[] = {
-        {"rsa2048", "RSA-OAEP", KeyUse::enc, true},  {"rsa2048", "RSA-OAEP-256", KeyUse::enc, true}, {"rsa2048", "ECDH-ES", KeyUse::enc, false},
-        {"rsa2048", "RSA1_5", KeyUse::enc, false},   {"rsa2048", "RS256", KeyUse::enc, false},       {"P-256", "ECDH-ES", KeyUse::enc, true},
-        {"P-256", "RSA-OAEP", KeyUse::enc, false},   {"P-256", "ES256", KeyUse::sig, true},          {"P-256", "ES384", KeyUse::sig, false},
-        {"P-384", "ES384", KeyUse::sig, true},       {"rsa2048", "PS512", KeyUse::sig, true},        {"rsa2048", "HS256", KeyUse::sig, false},
-        {"P-256", "none", KeyUse::sig, false},       {"P-256", "ECDH-ES", KeyUse::sig, false},       {"rsa2048", "ES256", KeyUse::sig, false},
+        {"rsa2048", "RSA-OAEP", KeyUse::enc, true}, {"rsa2048", "RSA-OAEP-256", KeyUse::enc, true},
+        {"rsa2048", "ECDH-ES", KeyUse::enc, false}, {"rsa2048", "RSA1_5", KeyUse::enc, false},
+        {"rsa2048", "RS256", KeyUse::enc, false},   {"P-256", "ECDH-ES", KeyUse::enc, true},
+        {"P-256", "RSA-OAEP", KeyUse::enc, false},  {"P-256", "ES256", KeyUse::sig, true},
+        {"P-256", "ES384", KeyUse::sig, false},     {"P-384", "ES384", KeyUse::sig, true},
+        {"rsa2048", "PS512", KeyUse::sig, true},    {"rsa2048", "HS256", KeyUse::sig, false},
+        {"P-256", "none", KeyUse::sig, false},      {"P-256", "ECDH-ES", KeyUse::sig, false},
+        {"rsa2048", "ES256", KeyUse::sig, false},
     };
-    for (const Row& row : rows) EXPECT_EQ(refusal(pem(key(row.kind)), row.use, row.alg) == "loaded", row.good) << row.kind << " " << row.alg;
+    for (const Row& row : rows)
+        EXPECT_EQ(refusal(pem(key(row.kind)), row.use, row.alg) == "loaded", row.good) << row.kind << " " << row.alg;
     EXPECT_EQ(load(with(jwk(key("rsa2048"), true), {{"alg", "RSA-OAEP"}}).dump()).alg, "RSA-OAEP");
 }
 
@@ -146,7 +165,8 @@ TEST(PublicJwks, NeverHoldsAPrivateMember)
         const Json published = Json::parse(public_jwks(keys));
         ASSERT_EQ(published.at("keys").elements().size(), 1U) << form.name;
         const Json only = published.at("keys").elements()[0];
-        for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}) EXPECT_FALSE(only.has(name)) << form.name << " " << name;
+        for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
+            EXPECT_FALSE(only.has(name)) << form.name << " " << name;
         EXPECT_EQ(only.string("use"), form.use == KeyUse::enc ? "enc" : "sig");
         EXPECT_EQ(only.string("kid"), keys[0].kid);
     }

@@ -16,6 +16,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -117,7 +118,8 @@ enum class Pem { pkcs8, traditional };  // traditional: PKCS#1 or SEC1
 inline std::string pem(const Key& key, Pem form = Pem::pkcs8)
 {
     const Owned<BIO> bio{BIO_new(BIO_s_mem())};
-    if (form == Pem::pkcs8) require(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+    if (form == Pem::pkcs8)
+        require(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
     else require(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
     char* data = nullptr;
     const long size = BIO_get_mem_data(bio.get(), &data);
@@ -170,7 +172,10 @@ inline std::string signature(std::string_view alg, const Key& key, std::string_v
     return is_rsa(key.get()) ? made : fixed_size(made, field_size(key.get()));
 }
 
-inline std::string signing_input(std::string_view header, std::string_view payload) { return base64url(header) + "." + base64url(payload); }
+inline std::string signing_input(std::string_view header, std::string_view payload)
+{
+    return base64url(header) + "." + base64url(payload);
+}
 
 // `header` and `payload` are signed as they stand, valid or not.
 inline std::string sign(std::string_view alg, const Key& key, std::string_view header, std::string_view payload)
@@ -254,7 +259,8 @@ inline std::string encrypt(const std::string& alg, const Key& to, std::string_vi
     }
     const std::string header = base64url(header_of(alg, options.kid, more));
     const Sealed sealed = gcm(cek, header, plaintext);
-    return header + "." + base64url(encrypted_key) + "." + base64url(sealed.iv) + "." + base64url(sealed.ciphertext) + "." + base64url(sealed.tag);
+    return header + "." + base64url(encrypted_key) + "." + base64url(sealed.iv) + "." + base64url(sealed.ciphertext) + "." +
+           base64url(sealed.tag);
 }
 
 inline std::vector<std::string> split(const std::string& token)
@@ -283,8 +289,14 @@ inline std::string flip(const std::string& token, std::size_t segment, std::size
 }
 
 // The identifier of the refusal, "accepted" when there is none: readable in a failed assertion.
+// In passing: no refusal leaves an error in OpenSSL's queue, where nginx would find it.
 template <class F> std::string verdict(F action)
 {
+    struct Watch {
+        Watch() { ERR_clear_error(); }
+        ~Watch() { EXPECT_EQ(ERR_peek_error(), 0UL); }
+    };
+    const Watch watch;
     try {
         action();
         return "accepted";

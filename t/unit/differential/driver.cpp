@@ -1,5 +1,6 @@
 // One verdict for each line of JSON on stdin: "accepted", or the Reason with its detail. See ../differential.mjs.
-//   {"kind":"jws","token":..,"jwks":{..},"algs":[..],"secret":base64url}     {"kind":"jwe","token":..,"key":{private JWK},"algs":[..]}
+//   {"kind":"jws","token":..,"jwks":{..},"algs":[..],"secret":base64url}
+//   {"kind":"jwe","token":..,"key":{private JWK},"algs":[..]}
 #include <iostream>
 #include <stdexcept>
 #include <string>
