@@ -187,7 +187,7 @@ subtest 'the browser leaves at each wait' => sub {
             is($again->status, 200, '... the reloaded callback leads to the page');
         }
     }
-    for my $endpoint (qw(metadata jwks)) {
+    for my $endpoint (qw(discovery jwks)) {
         $op->reset(delay => { $endpoint => 600 });
         cold_start();
         my $browser = browser();
