@@ -199,7 +199,10 @@ sub _form_of
     while ($inner =~ m{<select\b([^>]*)>(.*?)</select>}sig) {
         my ($options, %a) = ($2, attributes($1));
         my $value = ref $o->{forms} ? $o->{forms}{ $a{name} } : undef;
-        ($value) = $options =~ /value="([^"]*)"/ if !defined $value;
+        while (!defined $value && $options =~ /<option\b([^>]*)>([^<]*)/gi) {
+            my ($text, %o) = ($2, attributes($1));
+            $value = $o{value} // $text if exists $o{selected} || $options !~ /\bselected\b/;
+        }
         push @fields, [ $a{name}, $value ] if defined $a{name};
     }
     return (resolve(length($form{action} // '') ? $form{action} : $url, $url), \@fields, uc($form{method} || 'GET'));
