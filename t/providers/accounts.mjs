@@ -8,10 +8,10 @@ const completed = (date) => date.replaceAll('-00', '-01');
 
 const hash = (...parts) => createHash('sha256').update(parts.join('\n')).digest('hex');
 
-/** FranceConnect's: 64 hexadecimal characters and "v1", one per legal entity. */
-const perEntity = (id, entity) => `${hash(id, entity)}v1`;
+/** FranceConnect's subject: 64 hexadecimal characters and "v1", one per legal entity. */
+export const subjectFor = (id, entity) => `${hash(id, entity)}v1`;
 
-/** ProConnect's: a UUID version 4, the same for everyone. */
+/** ProConnect's subject: a UUID version 4, the same for everyone. */
 function uuid(id) {
   const hex = hash(id);
   return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)]
@@ -24,20 +24,18 @@ const rnippClaims = (claims) => Object.fromEntries(
 );
 
 const ROWS = {
-  franceconnect: (claims, id, entity) => ({
+  franceconnect: (claims) => ({
     ...claims,
-    sub: perEntity(id, entity),
     birthdate: completed(claims.birthdate),
     idp_birthdate: claims.birthdate,
     idp_id: '9c716f61-b8a1-435c-a407-ef4d677ec270',
   }),
-  franceconnect_plus: (claims, id, entity) => ({ ...claims, ...rnippClaims(claims), sub: perEntity(id, entity) }),
+  franceconnect_plus: (claims) => ({ ...claims, ...rnippClaims(claims) }),
   proconnect: (claims, id) => ({
     ...claims, sub: uuid(id), idp_id: '71144ab3-ee1a-4401-b7b3-79b44f7daeeb', idp_acr: 'eidas1',
   }),
-  generic: (claims, id) => ({
+  generic: (claims) => ({
     ...claims,
-    sub: id,
     name: `${claims.given_name} ${claims.family_name}`,
     email_verified: true,
     phone_number_verified: false,
@@ -48,7 +46,7 @@ const ROWS = {
 };
 
 /** All the claims of an identity; the provider then picks what the scopes give. */
-export function claimsFor(row, id, entity = 'demo') {
+export function claimsFor(row, id) {
   const { claims, email } = identities[id];
-  return ROWS[row]({ ...claims, email }, id, entity);
+  return ROWS[row]({ ...claims, email }, id);
 }

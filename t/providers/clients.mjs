@@ -29,7 +29,7 @@ export function clientsFor(row, settings, { rps, redirects, overrides }) {
   for (const { entity, amr, ...metadata } of overrides) {
     const known = clients.get(metadata.client_id);
     clients.set(metadata.client_id, {
-      local: { ...known?.local, ...(entity && { entity }), ...(amr !== undefined && { amr }) },
+      local: { entity: 'demo', ...known?.local, ...(entity && { entity }), ...(amr !== undefined && { amr }) },
       metadata: { ...addresses, ...known?.metadata, ...metadata },
     });
   }

@@ -46,7 +46,7 @@ async function describe(app, interaction) {
   const { params } = interaction;
   const client = await app.provider.Client.find(params.client_id);
   const levels = levelsOf(app.settings, params);
-  return { client, service: client.clientName ?? client.clientId, levels, back: backHref(app, interaction) };
+  return { service: client.clientName ?? client.clientId, levels, back: backHref(app, interaction) };
 }
 
 const requestedClaims = ({ claims }) => Object.values(claims ? JSON.parse(claims) : {})
@@ -98,7 +98,7 @@ function known({ req, app }, interaction, levels) {
 async function show(exchange, interaction) {
   const { req, res, app } = exchange;
   const { settings, control } = app;
-  const { service, levels, back, client } = await describe(app, interaction);
+  const { service, levels, back } = await describe(app, interaction);
   const action = `/api/v2/interaction/${interaction.uid}`;
   let login = known(exchange, interaction, levels);
   if (!login && control.switches.auto) {
@@ -110,7 +110,7 @@ async function show(exchange, interaction) {
       service, action: `${action}/login`, levels: levels.possible, asked: levels.asked, back,
     }));
   } else if (settings.consentPage && !req.consented && !control.switches.auto) {
-    const all = claimsFor(app.row, login.identity, app.clients.local[client.clientId].entity);
+    const all = claimsFor(app.row, login.identity);
     const names = claimsOf(app.row, interaction.params.scope).filter((name) => name in all);
     html(res, consentPage(settings, {
       service, action: `${action}/consent`, identity: login.identity, back,

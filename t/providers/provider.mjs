@@ -1,5 +1,5 @@
 // One oidc-provider instance made of a row of the table, its keys and its clients.
-import { claimsFor, identities } from './accounts.mjs';
+import { claimsFor, subjectFor } from './accounts.mjs';
 import { shapeCallback } from './callback.mjs';
 import { renderErrorFor, watchErrors } from './errors.mjs';
 import { agents, loopbackLookup, makeFetch } from './fetch.mjs';
@@ -25,8 +25,7 @@ async function loadExistingGrant(settings, ctx) {
   if (!settings.grantAlways && !ctx.req.auto) return id ? provider.Grant.find(id) : undefined;
   const claims = settings.grantsClaims ? [...ctx.oidc.requestParamClaims] : [];
   const scope = [...ctx.oidc.requestParamOIDCScopes].join(' ');
-  const grant = await saveGrant(provider, { id, accountId: account.accountId, clientId: client.clientId, scope, claims });
-  return grant;
+  return saveGrant(provider, { id, accountId: account.accountId, clientId: client.clientId, scope, claims });
 }
 
 const lifetimes = (ttl, control) => Object.fromEntries(Object.entries(ttl).map(([name, seconds]) => {
@@ -128,10 +127,8 @@ export async function buildProvider(app) {
     features: { ...library.features, rpInitiatedLogout: logoutFeature(settings, sso) },
     interactions: { policy: policyOf(interactionPolicy.base), url: (ctx, { uid }) => `/api/v2/interaction/${uid}` },
     loadExistingGrant: (ctx) => loadExistingGrant(settings, ctx),
-    findAccount: (ctx, accountId) => (identities[accountId] ? {
-      accountId,
-      claims: () => claimsFor(row, accountId, clients.local[ctx.oidc.client?.clientId]?.entity),
-    } : undefined),
+    findAccount: (ctx, accountId) => ({ accountId, claims: () => claimsFor(row, accountId) }),
+    pairwiseIdentifier: (ctx, accountId, { clientId }) => subjectFor(accountId, clients.local[clientId].entity),
     renderError: renderErrorFor(settings),
     fetch: makeFetch(ca),
     httpOptions: ({ protocol }) => ({ timeout: 6000, agent: agent[protocol], lookup: loopbackLookup }),

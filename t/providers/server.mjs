@@ -44,9 +44,9 @@ const list = { type: 'string', multiple: true, default: [] };
 
 const KEEP_ALIVE = 65_000;
 
-// The library tells its warnings on stdout, which is kept for the one line of main().
-console.info = console.error;
-console.warn = console.error;
+// The library's notices are about choices that are made here on purpose, and stdout is kept for main()'s one line.
+console.info = () => {};
+console.warn = () => {};
 
 function readArguments() {
   const { values, positionals: [row] } = parseArgs({

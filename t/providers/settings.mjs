@@ -50,7 +50,6 @@ const franceconnect = ({ acrValues, session, signing, encrypting, defaultAlg, en
   library: {
     routes: ROUTES,
     subjectTypes: ['pairwise'],
-    pairwiseIdentifier: (ctx, accountId) => accountId,
     cookies: { long: LAX, short: LAX },
     features: {
       devInteractions: off,

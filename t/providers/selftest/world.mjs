@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { request } from './party.mjs';
 
 const RUN = fileURLToPath(new URL('../run', import.meta.url));
 
@@ -82,9 +83,11 @@ export async function makeWorld(rows = Object.keys(HOSTS)) {
   const certs = certificates();
   const rp = await relyingParty({ cert: certs.read('cert.pem'), key: certs.read('key.pem') });
   const started = await Promise.all(rows.map((row) => provider(row, certs, rp)));
+  const ca = certs.read('ca.pem');
   return {
-    ca: certs.read('ca.pem'),
+    ca,
     rp,
+    reset: () => Promise.all(started.map(({ origin }) => request(`${origin}/__control/reset`, { ca, method: 'POST' }))),
     providers: Object.fromEntries(started.map((one) => [one.row, one])),
     async close() {
       rp.close();

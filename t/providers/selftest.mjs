@@ -1,0 +1,26 @@
+// The providers against what PROVIDERS.md says of them, over https: node selftest.mjs [part of a test's name]
+import franceconnect from './selftest/franceconnect.mjs';
+import franceconnectPlus from './selftest/franceconnect_plus.mjs';
+import generic from './selftest/generic.mjs';
+import proconnect from './selftest/proconnect.mjs';
+import switches from './selftest/switches.mjs';
+import { makeWorld } from './selftest/world.mjs';
+
+const tests = Object.entries({ ...franceconnect, ...franceconnectPlus, ...proconnect, ...generic, ...switches })
+  .filter(([name]) => name.includes(process.argv[2] ?? ''));
+
+const world = await makeWorld();
+let failed = 0;
+for (const [index, [name, test]] of tests.entries()) {
+  try {
+    await world.reset();
+    await test(world);
+    console.log(`ok ${index + 1} - ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`not ok ${index + 1} - ${name}\n${error.stack.replace(/^/gm, '# ')}`);
+  }
+}
+console.log(`1..${tests.length}`);
+await world.close();
+process.exitCode = failed ? 1 : 0;
