@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ngx_http_oidc.hpp"
+#include "oidc/failure.hpp"
 #include "oidc/ports.hpp"
 
 namespace oidc::ngx {
@@ -37,7 +38,6 @@ public:
     ZoneStats stats() noexcept;
 
 private:
-    friend struct ZoneInit;
     ngx_shm_zone_t* zone_;
 };
 
@@ -45,7 +45,12 @@ private:
 struct Document {
     std::string body;
     std::int64_t fetched = 0;       // Unix seconds
-    std::uint64_t generation = 0;   // grows with every change of any document
+    std::uint64_t generation = 0;   // grows with every fetch of any document
+};
+
+struct FetchFailure {
+    Reason reason;
+    std::int64_t at_ms;
 };
 
 class PrivateZone {
@@ -55,11 +60,13 @@ public:
 
     // Documents are keyed by URL: providers that share an issuer share them.
     std::optional<Document> document(std::string_view url, std::uint64_t newer_than);   // nullopt: none, or not newer
-    void put_document(std::string_view url, std::string_view body, std::int64_t now);
-    // The lease of a fetch: true for one caller until it expires (ms of ngx_current_msec-like monotonic time) or is released.
+    std::uint64_t put_document(std::string_view url, std::string_view body, std::int64_t now);  // ends the lease; 0: no room
+    // The lease of a fetch: true for one caller on the node until it is ended or expires. Milliseconds of ngx_current_msec.
     bool acquire_lease(std::string_view url, std::int64_t now_ms, std::int64_t life_ms);
-    void release_lease(std::string_view url, std::int64_t now_ms);                       // also records the time of the attempt
-    std::int64_t last_attempt(std::string_view url);                                     // ms, 0: never
+    bool lease_held(std::string_view url, std::int64_t now_ms);
+    void end_lease(std::string_view url);
+    void put_failure(std::string_view url, Reason reason, std::int64_t now_ms);         // ends the lease
+    std::optional<FetchFailure> last_failure(std::string_view url);                     // nullopt: none since the last success
 
     bool use_once(const Digest& state, std::int64_t expires, std::int64_t now);          // false: seen before; bounded budget
     void forget(const Digest& state);
