@@ -24,7 +24,7 @@ struct AuthArg {
 
 struct ProviderConf {
     Provider provider;
-    std::vector<AuthArg> args;                             // in the order written; auth_args, extra_auth_args, prompt, login_hint, ...
+    std::vector<AuthArg> args;                             // as written: auth_args, extra_auth_args, prompt, login_hint, ...
     ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
     SessionZone* sessions = nullptr;
     std::string cookie_names[2];                           // of the session: on http, on https
@@ -58,8 +58,8 @@ struct MainConf {
 };
 
 struct SrvConf {
-    std::vector<const ProviderConf*> used;                 // by auth_oidc somewhere in this server: all of them when it holds a variable
-    bool host_needed = false;                              // a login starts here whose redirect URI is a path, without oidc_base_url
+    std::vector<const ProviderConf*> used;                 // by auth_oidc in this server; all when it holds a variable
+    bool host_needed = false;                              // a redirect URI is a path, and oidc_base_url is not set
     std::vector<Route> routes;                             // sorted by path
 };
 
@@ -89,7 +89,7 @@ char* init_main_conf(ngx_conf_t* cf, void* conf);
 void* create_srv_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
-bool build_routes(ngx_conf_t* cf);                         // in postconfiguration: every server's table of endpoints, and its conflicts
+bool build_routes(ngx_conf_t* cf);                         // in postconfiguration: every server's table of endpoints
 
 // The provider by name; nullptr when there is none.
 const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept;

@@ -99,13 +99,14 @@ bool parse_on_off(std::string_view text)
     return parse_choice<bool>(text, {{"on", true}, {"off", false}});
 }
 
-Options::Options(std::span<const std::string_view> words, std::initializer_list<std::string_view> known)
+Options::Options(const Words& words, std::size_t first, std::initializer_list<std::string_view> known)
 {
-    for (std::string_view word : words) {
+    for (std::size_t i = first; i < words.size(); ++i) {
+        std::string_view word = words[i];
         std::size_t equals = std::min(word.find('='), word.size());
         std::string_view key = word.substr(0, equals);
         bool is_known = equals < word.size() && std::find(known.begin(), known.end(), key) != known.end();
-        if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, std::span(known.begin(), known.size())));
+        if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, {known.begin(), known.size()}));
         if (get(key)) throw Mistake("parameter " + quoted(key) + " is written twice");
         options_.emplace_back(key, word.substr(equals + 1));
     }
@@ -148,12 +149,17 @@ std::string full_name(ngx_conf_t* cf, std::string_view path)
     return string(name);
 }
 
+static Mistake unreadable(const std::string& name)
+{
+    return Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
+}
+
 std::string read_file(ngx_conf_t* cf, std::string_view path, std::size_t max_size)
 {
     std::string name = full_name(cf, path);
     std::ifstream file(name, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (!file.is_open() || file.bad()) throw Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
+    if (!file.is_open() || file.bad()) throw unreadable(name);
     if (text.size() > max_size) throw Mistake(quoted(name) + " is larger than " + std::to_string(max_size) + " bytes");
     return text;
 }
@@ -190,10 +196,10 @@ std::string worker_file(ngx_conf_t* cf, std::string_view path)
 {
     std::string name = full_name(cf, path);
     struct stat info;
-    if (stat(name.c_str(), &info) != 0) throw Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
+    if (stat(name.c_str(), &info) != 0) throw unreadable(name);
     const passwd* user = worker_user(cf);
     if (user != nullptr && !may_read(*user, info)) {
-        throw Mistake(quoted(name) + " cannot be read by the workers' user " + quoted(user->pw_name) + "; change its mode or its group");
+        throw Mistake(quoted(name) + " is unreadable for worker user " + quoted(user->pw_name) + "; change its mode or group");
     }
     return name;
 }
@@ -211,7 +217,7 @@ void require_endpoint_path(std::string_view text)
     bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
     for (std::string_view segment : split(text, '/')) plain = plain && segment != "." && segment != "..";
     if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
-    if (text == "/") throw Mistake("the module would answer the path \"/\" instead of the site; choose a path of its own, like /oidc/...");
+    if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
 }
 
 std::string path_of(std::string_view uri)

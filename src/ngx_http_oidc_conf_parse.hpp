@@ -67,10 +67,10 @@ T parse_choice(std::string_view text, std::initializer_list<std::pair<std::strin
     throw Mistake("invalid value " + quoted(text) + ", it can be " + list);
 }
 
-// The `key=value` words of a directive; a key out of `known` is a mistake.
+// The `key=value` words of a directive from the one at `first` on; a key out of `known` is a mistake.
 class Options {
 public:
-    Options(std::span<const std::string_view> words, std::initializer_list<std::string_view> known);
+    Options(const Words& words, std::size_t first, std::initializer_list<std::string_view> known);
     std::optional<std::string_view> get(std::string_view key) const;
     template <class T, class Parse>
     void read(std::string_view key, T& into, Parse parse) const

@@ -180,19 +180,14 @@ bool knows_acr(const Profile& profile, std::string_view level) noexcept
                                                      [&](const auto& order) { return contains(order, level); });
 }
 
-bool knows_argument(const Profile& profile, std::string_view name) noexcept
-{
-    return !profile.closed || contains(profile.authorization_args, name);
-}
-
-std::string why_refused(const Profile& profile, std::string_view name, std::string_view value)
+std::string why_refused(const Profile& profile, std::string_view name, const std::string* value)
 {
     std::string title(profile.title);
-    if (!knows_argument(profile, name)) {
+    if (profile.closed && !contains(profile.authorization_args, name)) {
         return title + " does not know the parameter \"" + std::string(name) + "\"; remove it";
     }
     for (const ArgumentRule& rule : profile.argument_rules) {
-        if (rule.name == name && !rule.accepts(value)) return title + " wants " + std::string(rule.wants);
+        if (value != nullptr && rule.name == name && !rule.accepts(*value)) return title + " wants " + std::string(rule.wants);
     }
     return {};
 }

@@ -149,11 +149,9 @@ const std::vector<Profile>& profiles();
 // Whether one of the profile's orders holds the level (any level where it has none).
 bool knows_acr(const Profile& profile, std::string_view level) noexcept;
 
-// False: the provider answers the parameter with an error page, whatever its value.
-bool knows_argument(const Profile& profile, std::string_view name) noexcept;
-
 // Why this provider would refuse the parameter on its authorization URL: a sentence with the remedy. Empty: it accepts it.
-std::string why_refused(const Profile& profile, std::string_view name, std::string_view value);
+// value: nullptr when it is not known yet.
+std::string why_refused(const Profile& profile, std::string_view name, const std::string* value);
 
 // Parameters that the module computes: nobody else sets them.
 bool is_reserved_argument(std::string_view name) noexcept;

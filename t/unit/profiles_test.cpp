@@ -76,9 +76,16 @@ const Case cases[] = {
 TEST(Profiles, SayWhichArgumentsAProviderRefuses)
 {
     for (const Case& row : cases) {
-        std::string why = why_refused(profile(row.profile), row.name, row.value);
+        std::string value = row.value;
+        std::string why = why_refused(profile(row.profile), row.name, &value);
         EXPECT_EQ(why.empty(), row.accepted) << row.profile << ' ' << row.name << ' ' << row.value << ": " << why;
     }
+}
+
+TEST(Profiles, JudgeAnUnknownValueByItsNameAlone)
+{
+    EXPECT_TRUE(why_refused(profile("franceconnect"), "prompt", nullptr).empty());
+    EXPECT_FALSE(why_refused(profile("franceconnect"), "display", nullptr).empty());
 }
 
 TEST(Profiles, KnowTheLevels)
@@ -104,7 +111,7 @@ TEST(Profiles, OrderTheLevels)
 
 TEST(Reserved, ArgumentsAreTheModulesOwn)
 {
-    for (const char* ours : {"client_id", "state", "nonce", "code_challenge", "request_uri"}) EXPECT_TRUE(is_reserved_argument(ours));
+    for (const char* ours : {"client_id", "state", "nonce", "request_uri"}) EXPECT_TRUE(is_reserved_argument(ours));
     for (const char* free : {"prompt", "acr_values", "display", ""}) EXPECT_FALSE(is_reserved_argument(free));
 }
 
