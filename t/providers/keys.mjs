@@ -4,20 +4,18 @@ import { promisify } from 'node:util';
 
 const generate = promisify(generateKeyPair);
 
-const KINDS = {
-  EC: ['ec', { namedCurve: 'P-256' }],
-  RSA: ['rsa', { modulusLength: 2048 }],
-};
+const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
 
 const DIGEST = { 256: 'sha256', 384: 'sha384', 512: 'sha512' };
 
-async function make({ kty, alg, kid }) {
-  const { privateKey } = await generate(...KINDS[kty]);
+async function make({ crv, alg, kid }) {
+  const kind = crv ? ['ec', { namedCurve: crv }] : ['rsa', { modulusLength: 2048 }];
+  const { privateKey } = await generate(...kind);
   return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid };
 }
 
 export class Keys {
-  /** specs: [{ kty, alg, kid }]; without alg the key serves every algorithm of its type. */
+  /** specs: [{ crv, alg, kid }]; an RSA key has no curve, without alg it serves every algorithm of its type. */
   constructor(specs) {
     this.specs = specs;
     this.generation = 0;
@@ -42,8 +40,7 @@ export class Keys {
 
   /** The newest key that can sign with an algorithm. */
   forAlg(alg) {
-    const kty = alg.startsWith('ES') ? 'EC' : 'RSA';
-    return this.jwks.find((jwk) => jwk.kty === kty && (!jwk.alg || jwk.alg === alg));
+    return this.jwks.find((jwk) => jwk.crv === CURVES[alg] && (!jwk.alg || jwk.alg === alg));
   }
 
   publicPem(jwk) {

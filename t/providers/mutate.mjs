@@ -1,6 +1,6 @@
 // ID tokens and UserInfo as the switches want them: built by the library, opened, edited, signed again with the
 // provider's real key and encrypted again to the client's, so that exactly one thing is wrong.
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { signCompact } from './keys.mjs';
 import { edit, isSet } from './switches.mjs';
 
@@ -57,7 +57,7 @@ async function encrypt(text, spec, client, { alg, enc }, issuer) {
   const crit = Object.fromEntries((header.crit ?? []).map((name) => [name, true]));
   const token = await new CompactEncrypt(new TextEncoder().encode(text))
     .setProtectedHeader(header)
-    .encrypt(store.getKeyObject(jwk, true), { crit });
+    .encrypt(createPublicKey({ key: jwk, format: 'jwk' }), { crit });
   return damaged(token, spec.damage);
 }
 

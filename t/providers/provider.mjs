@@ -102,8 +102,8 @@ function shapeResponses(provider, { settings, control, issuer }) {
     } else if (ctx.path.startsWith('/authorize')) {
       shapeCallback(ctx, control, issuer);
       if (ctx.req.auto) ctx.res.removeHeader('set-cookie');
-    } else if (ctx.status === 404 && !ctx.body) {
-      ctx.status = 404;
+    } else if (ctx.status === 404) {
+      ctx.status = 404; // said, so that a body does not make it a 200
       ctx.type = 'html';
       ctx.body = errorPage(settings, { code: 'Y000404', text: 'Page introuvable', id: '404' });
     }

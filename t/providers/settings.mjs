@@ -20,6 +20,8 @@ const EIDAS = ['eidas1', 'eidas2', 'eidas3'];
 const PROCONNECT_LEVELS = ['eidas0', 'eidas0-mfa', 'eidas1', 'eidas1-mfa', 'eidas2', 'eidas3',
   'https://proconnect.gouv.fr/assurance/certification-dirigeant'];
 
+const SIGNATURES = ['RS', 'PS', 'ES', 'HS'].flatMap((family) => [256, 384, 512].map((size) => `${family}${size}`));
+
 const LAX = { sameSite: 'lax', signed: true, path: '/' };
 
 const jwa = (signing, encryption) => ({
@@ -90,7 +92,7 @@ export const rows = {
     encrypting: ['ECDH-ES', 'RSA-OAEP'],
     defaultAlg: 'HS256',
     encryption: off,
-    keys: [{ kty: 'EC', alg: 'ES256', kid: 'pkcs11:ES256:hsm' }, { kty: 'RSA', alg: 'RS256', kid: 'pkcs11:RS256:hsm' }],
+    keys: [{ crv: 'P-256', alg: 'ES256', kid: 'pkcs11:ES256:hsm' }, { alg: 'RS256', kid: 'pkcs11:RS256:hsm' }],
     sso: { cookie: 'fc_session_id', seconds: 1800, sliding: true, required: true, reuse: () => true },
   }),
 
@@ -101,7 +103,7 @@ export const rows = {
     encrypting: ['ECDH-ES', 'RSA-OAEP', 'RSA-OAEP-256'],
     defaultAlg: 'ES256',
     encryption: on,
-    keys: [{ kty: 'EC', alg: 'ES256', kid: 'pkcs11:hsm' }],
+    keys: [{ crv: 'P-256', alg: 'ES256', kid: 'pkcs11:hsm' }],
     sso: {
       cookie: 'fc_session_id', seconds: 600, sliding: false, required: true, reuse: ({ asked }) => asked === 'eidas2',
     },
@@ -115,7 +117,7 @@ export const rows = {
     acr: { known: PROCONNECT_LEVELS, allowed: PROCONNECT_LEVELS, fallback: 'eidas1' },
     idpHints: ['idp-exemple', 'idp-ministere'],
     keys: [
-      { kty: 'EC', alg: 'ES256', kid: 'pkcs11:ES256:hsm' }, { kty: 'RSA', alg: 'RS256', kid: 'pkcs11:RS256:hsm' }],
+      { crv: 'P-256', alg: 'ES256', kid: 'pkcs11:ES256:hsm' }, { alg: 'RS256', kid: 'pkcs11:RS256:hsm' }],
     sso: {
       cookie: 'pc_session_id',
       seconds: 43200,
@@ -147,6 +149,7 @@ export const rows = {
       acrValues: PROCONNECT_LEVELS,
       scopes: ['openid'],
       issueRefreshToken: () => true,
+      rotateRefreshToken: true,
       tokenEndpointAuthMethods: ['client_secret_post', 'private_key_jwt'],
       clientDefaults: {
         grant_types: ['authorization_code', 'refresh_token'],
@@ -172,7 +175,9 @@ export const rows = {
     flavour: 'generic',
     rules: {},
     acr: { known: ['1', '2'], allowed: ['1', '2'], fallback: '1' },
-    keys: [{ kty: 'RSA', kid: 'rsa-1' }, { kty: 'EC', kid: 'ec-1' }],
+    keys: [
+      { kid: 'rsa-1' }, { crv: 'P-256', kid: 'ec-256' }, { crv: 'P-384', kid: 'ec-384' },
+      { crv: 'P-521', kid: 'ec-512' }],
     sso: { cookie: 'op_session_id', seconds: 3600, sliding: false, reuse: () => false },
     consentPage: true,
     grantsClaims: true,
@@ -198,6 +203,7 @@ export const rows = {
         id_token_signed_response_alg: 'RS256',
       },
       responseTypes: ['code'],
+      enabledJWA: { idTokenSigningAlgValues: SIGNATURES, userinfoSigningAlgValues: SIGNATURES },
       pkce: { required: (ctx, client) => client.clientAuthMethod === 'none' },
       clientBasedCORS: () => false,
       ttl: {

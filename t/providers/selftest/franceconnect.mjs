@@ -1,7 +1,7 @@
 // FranceConnect (low): filters, tokens, UserInfo, logout, revocation.
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Browser, Party, callbackOf, errorCode, formAction, hiddenInputs } from './party.mjs';
+import { Browser, Party, callbackOf, errorCode, formAction, hiddenInputs, logged as logIn } from './party.mjs';
 
 const ROW = 'franceconnect';
 
@@ -9,14 +9,7 @@ const CLIENT = 'fc-es256';
 
 const PIVOT = 'openid identite_pivot preferred_username email';
 
-async function logged(world, clientId = CLIENT, options = {}) {
-  const party = new Party(world, ROW, clientId);
-  const browser = new Browser(world.ca);
-  const login = await party.login(browser, options);
-  const token = await party.token(login.callback.code);
-  assert.equal(token.status, 200, token.text);
-  return { party, browser, login, token, tokens: token.json };
-}
+const logged = (world, clientId = CLIENT, options = {}) => logIn(world, ROW, clientId, options);
 
 const pages = async (world, parameters, options) => {
   const party = new Party(world, ROW, CLIENT);

@@ -1,4 +1,5 @@
 // A browser with cookies and a relying party, as small as the self-test needs them.
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
@@ -40,17 +41,18 @@ export class Browser {
   }
 
   async go(address, options = {}) {
-    const { host } = new URL(address);
-    const prefix = `${host} `;
-    const cookie = [...this.cookies].filter(([key]) => key.startsWith(prefix))
-      .map(([key, value]) => `${key.slice(prefix.length)}=${value}`).join('; ');
+    const { host, pathname } = new URL(address);
+    const cookie = [...this.cookies.values()].filter((one) => one.host === host && pathname.startsWith(one.path))
+      .map(({ name, value }) => `${name}=${value}`).join('; ');
     const answer = await request(address, {
       ca: this.ca, ...options, headers: { accept: 'text/html', ...(cookie && { cookie }), ...options.headers },
     });
     for (const line of answer.headers['set-cookie'] ?? []) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
-      if (/expires=Thu, 01 Jan 1970/i.test(line)) this.cookies.delete(prefix + name);
-      else this.cookies.set(prefix + name, value);
+      const [, path] = /; path=([^;]+)/i.exec(line);
+      const key = [host, path, name].join(' ');
+      if (/expires=Thu, 01 Jan 1970/i.test(line)) this.cookies.delete(key);
+      else this.cookies.set(key, { host, path, name, value });
     }
     return { ...answer, url: address };
   }
@@ -98,7 +100,7 @@ export class Party {
   }
 
   /** The whole way through the pages: { answer, callback, parameters }. */
-  async login(browser, { identity = 'angela', acr, ...more } = {}) {
+  async login(browser, { identity = 'angela', acr, verifier, ...more } = {}) {
     const parameters = this.parameters(more);
     let answer = await browser.follow(this.address(parameters), {}, this.issuer);
     const pages = [];
@@ -156,4 +158,14 @@ export class Party {
     const { payload, protectedHeader } = await compactVerify(jws, key, { algorithms: [alg] });
     return { jwe, header: protectedHeader, jws, payload: JSON.parse(new TextDecoder().decode(payload)) };
   }
+}
+
+/** A login up to the tokens. */
+export async function logged(world, row, clientId, options = {}) {
+  const party = new Party(world, row, clientId);
+  const browser = new Browser(world.ca);
+  const login = await party.login(browser, options);
+  const token = await party.token(login.callback.code, options.verifier && { code_verifier: options.verifier });
+  assert.equal(token.status, 200, token.text);
+  return { party, browser, login, token, tokens: token.json };
 }
