@@ -30,7 +30,7 @@ void set_scope(Block& block, const Words& words)
 void require_free_argument(std::string_view name)
 {
     if (name.empty()) throw Mistake("an authorization parameter without a name");
-    if (is_reserved_argument(name)) throw Mistake("the authorization parameter " + quoted(name) + " is the module's own, remove it");
+    if (is_reserved_argument(name)) throw Mistake("the parameter " + quoted(name) + " is the module's own; remove it");
 }
 
 std::vector<Param> parse_arguments(std::string_view query)
