@@ -19,6 +19,7 @@ export class Keys {
   constructor(specs) {
     this.specs = specs;
     this.generation = 0;
+    this.suffix = '';
     this.jwks = [];
   }
 
@@ -28,9 +29,11 @@ export class Keys {
 
   /** New keys, under new kids unless keepKid; keepOld still publishes the old ones, after them. */
   async rotate({ keepKid = false, keepOld = false } = {}) {
-    this.generation += 1;
-    const suffix = keepKid ? '' : `:${this.generation}`;
-    const fresh = await Promise.all(this.specs.map((spec) => make({ ...spec, kid: spec.kid + suffix })));
+    if (!keepKid) {
+      this.generation += 1;
+      this.suffix = `:${this.generation}`;
+    }
+    const fresh = await Promise.all(this.specs.map((spec) => make({ ...spec, kid: spec.kid + this.suffix })));
     this.jwks = keepOld && !keepKid ? [...fresh, ...this.jwks] : fresh;
   }
 

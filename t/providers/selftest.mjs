@@ -1,12 +1,14 @@
-// The providers against what PROVIDERS.md says of them, over https: node selftest.mjs [part of a test's name]
+// The providers' wire behaviour, over https with throwaway certificates: node 22 selftest.mjs [part of a test's name]
 import franceconnect from './selftest/franceconnect.mjs';
+import franceconnectLogout from './selftest/franceconnect_logout.mjs';
 import franceconnectPlus from './selftest/franceconnect_plus.mjs';
 import generic from './selftest/generic.mjs';
 import proconnect from './selftest/proconnect.mjs';
 import switches from './selftest/switches.mjs';
 import { makeWorld } from './selftest/world.mjs';
 
-const tests = Object.entries({ ...franceconnect, ...franceconnectPlus, ...proconnect, ...generic, ...switches })
+const tests = [franceconnect, franceconnectLogout, franceconnectPlus, proconnect, generic, switches]
+  .flatMap(Object.entries)
   .filter(([name]) => name.includes(process.argv[2] ?? ''));
 
 const world = await makeWorld();

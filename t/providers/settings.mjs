@@ -1,4 +1,4 @@
-// The table of providers: what PROVIDERS.md section 13 lists, one row each.
+// The table of providers, one row each.
 import { franceconnectRules, proconnectRules } from './rules.mjs';
 
 const ROUTES = {

@@ -1,7 +1,7 @@
 // FranceConnect (low): filters, tokens, UserInfo, logout, revocation.
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Browser, Party, callbackOf, errorCode, formAction, hiddenInputs, logged as logIn } from './party.mjs';
+import { Browser, Party, callbackOf, errorCode, formAction, logged as logIn } from './party.mjs';
 
 const ROW = 'franceconnect';
 
@@ -264,60 +264,6 @@ tests['fc: the grant outlives neither 30 s nor the switch'] = async (world) => {
   const answer = await party.userinfo(tokens.access_token);
   assert.equal(answer.status, 401);
   assert.equal(answer.json.error, 'invalid_token');
-};
-
-tests['fc: single sign-on shows the consent page alone, logout ends it'] = async (world) => {
-  const { party, browser, tokens } = await logged(world);
-  assert.deepEqual((await party.login(browser)).pages, ['consent']);
-  const { jws } = await party.open(tokens.id_token);
-  const back = `${party.rp.origin}/logged_out`;
-  const page = await browser.go(`${party.issuer}/session/end?${new URLSearchParams({
-    id_token_hint: jws, post_logout_redirect_uri: back, state: 'a state',
-  })}`);
-  assert.equal(page.status, 200);
-  assert.match(page.text, /<noscript><button/);
-  assert.match(page.text, /<script>.*submit\(\)/);
-  const end = await browser.go(formAction(page), { method: 'POST', form: hiddenInputs(page) });
-  assert.equal(end.status, 303);
-  assert.equal(end.location, `${back}?state=a+state`);
-  assert.deepEqual((await party.login(browser)).pages, ['login', 'consent']);
-};
-
-tests['fc: logout rules'] = async (world) => {
-  const { party, browser, tokens } = await logged(world);
-  const logout = (parameters) => browser.go(`${party.issuer}/session/end?${new URLSearchParams(parameters)}`);
-  const hint = { id_token_hint: tokens.id_token };
-  assert.equal(errorCode(await logout({})), 'Y000400');
-  assert.equal(errorCode(await logout({ id_token_hint: '' })), 'Y000400');
-  assert.equal(errorCode(await logout({ ...hint, extra: '' })), 'Y000400');
-  assert.equal((await logout({ id_token_hint: 'a.b.c' })).status, 400);
-  assert.match((await logout({ ...hint, post_logout_redirect_uri: 'https://app.example.fr/' })).text, /not registered/);
-  assert.match((await logout({ ...hint, client_id: 'fc-rs256' })).text, /does not match/);
-  await party.control('/revoke', {});
-  const gone = await logout(hint);
-  assert.match(formAction(gone), /\/session\/end\/confirm$/);
-  const end = await browser.go(formAction(gone), { method: 'POST', form: hiddenInputs(gone) });
-  const page = await browser.go(end.location);
-  assert.match(page.text, /Déconnexion/);
-};
-
-tests['fc: logout after a rotation of keys'] = async (world) => {
-  const { party, browser, tokens } = await logged(world);
-  await party.control('/rotate', {});
-  const answer = await browser.go(`${party.issuer}/session/end?id_token_hint=${tokens.id_token}`);
-  assert.equal(answer.status, 400);
-  assert.match(answer.text, /could not validate id_token_hint/);
-};
-
-tests['fc: revocation rules'] = async (world) => {
-  const { party, tokens } = await logged(world);
-  const form = { token: tokens.access_token, client_id: CLIENT, client_secret: party.secret };
-  assert.equal(errorCode(await party.post('/token/revocation', { ...form, token_type_hint: 'access_token' })), 'Y000400');
-  const { client_secret: secret, ...basic } = form;
-  assert.equal(errorCode(await party.post('/token/revocation', basic)), 'Y000400');
-  const done = await party.post('/token/revocation', { ...form, client_secret: secret });
-  assert.deepEqual([done.status, done.text], [200, '']);
-  assert.equal((await party.userinfo(tokens.access_token)).status, 401);
 };
 
 tests['fc: a second login in the browser ends the first'] = async (world) => {
