@@ -65,6 +65,18 @@ std::vector<std::string> levels(ngx_http_request_t* r, const ProviderConf& conf)
 
 }  // namespace
 
+std::string_view event_name(Journey journey) noexcept
+{
+    switch (journey) {
+    case Journey::start_login:
+    case Journey::login_link: return "login_started";
+    case Journey::callback: return "login_done";
+    case Journey::logout: return "logout_started";
+    case Journey::logged_out: return "logout_done";
+    }
+    return {};
+}
+
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
 {
     Request request;
@@ -79,15 +91,16 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     return request;
 }
 
-void log_failure(ngx_http_request_t* r, const ProviderConf* conf, const Failure& failure)
+// Without the request line that nginx's own handler would add: a callback's holds a live code.
+void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
 {
-    std::string_view name = name_of(failure.reason);
-    std::string detail = printable(failure.detail);
-    std::string support = printable(failure.support_id);
-    ngx_str_t reason = borrow(name);
-    ngx_str_t provider = borrow(conf ? std::string_view(conf->provider.name) : "-");
-    ngx_log_error(log_level(failure.reason), r->connection->log, 0, "oidc: %V: provider \"%V\"%s%s%s%s", &reason, &provider,
-                  detail.empty() ? "" : ": ", detail.c_str(), support.empty() ? "" : ", support id ", support.c_str());
+    ngx_log_t log = *r->connection->log;
+    log.handler = nullptr;
+    std::string text = "oidc: " + std::string(name_of(failure.reason)) + ": provider \"" + conf.provider.name + "\"";
+    if (!failure.detail.empty()) text += ": " + printable(failure.detail);
+    if (!failure.support_id.empty()) text += ", support id " + printable(failure.support_id);
+    ngx_log_error(log_level(failure.reason), &log, 0, "%s, client: %V, path: %s", text.c_str(), &r->connection->addr_text,
+                  printable(view(r->uri)).c_str());
 }
 
 Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf)
@@ -103,6 +116,7 @@ Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf
 
 void Flow::start(Journey journey, Existing existing)
 {
+    journey_ = journey;
     root_ = drive(*this, journey, std::move(existing));
     root_.start();
 }

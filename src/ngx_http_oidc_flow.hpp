@@ -24,6 +24,7 @@ public:
     const Reply* reply() const noexcept { return reply_ ? &*reply_ : nullptr; }
     const Failure* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
     const ProviderConf& conf() const noexcept { return conf_; }
+    Journey journey() const noexcept { return journey_; }
     void wait() noexcept;  // the phase handler returns NGX_AGAIN: the end wakes it up
 
 private:
@@ -38,6 +39,7 @@ private:
     Ports ports_;
     std::optional<Reply> reply_;
     std::optional<Failure> failure_;
+    Journey journey_ = Journey::start_login;
     bool waiting_ = false;
     Posted finished_;
     Timer deadline_;
@@ -47,7 +49,10 @@ private:
 // The protocol's view of a request.
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf);
 
+// What $oidc_event says of a journey that went well.
+std::string_view event_name(Journey journey) noexcept;
+
 // Logs one line without a token or a claim value, at the level of who is to blame.
-void log_failure(ngx_http_request_t* r, const ProviderConf* conf, const Failure& failure);
+void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure);
 
 }  // namespace oidc::ngx

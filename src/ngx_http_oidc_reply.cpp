@@ -46,7 +46,7 @@ std::string html_escaped(std::string_view text)
 void keep_error(ngx_http_request_t* r, const Failure& failure)
 {
     RequestCtx* ctx = request_ctx(r, true);
-    ctx->error = name_of(failure.reason);
+    ctx->error = ctx->event = name_of(failure.reason);
     ctx->error_status = status_of(failure.reason);
     ctx->error_description = view(copy(r->pool, html_escaped(failure.description)));
     ctx->error_id = view(copy(r->pool, html_escaped(failure.support_id)));

@@ -78,15 +78,21 @@ ngx_int_t suspend(ngx_http_request_t* r, Flow& flow)
     return NGX_AGAIN;
 }
 
+ngx_int_t refuse(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
+{
+    log_failure(r, conf, failure);
+    return apply_failure(r, conf, failure);
+}
+
 ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
 {
     Flow& flow = *ctx.flow;
     if (!flow.done()) return suspend(r, flow);
     r->read_event_handler = ngx_http_block_reading;
     ctx.flow = nullptr;
-    if (flow.reply() != nullptr) return apply_reply(r, *flow.reply());
-    log_failure(r, &flow.conf(), *flow.failure());
-    return apply_failure(r, flow.conf(), *flow.failure());
+    if (flow.reply() == nullptr) return refuse(r, flow.conf(), *flow.failure());
+    ctx.event = event_name(flow.journey());
+    return apply_reply(r, *flow.reply());
 }
 
 ngx_int_t run(ngx_http_request_t* r, const ProviderConf& conf, Journey journey)
@@ -119,8 +125,13 @@ ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
     if (endpoints == nullptr) return run(r, conf, Journey::start_login);
     Request request = make_request(r, conf);
     Destination here{return_path(request.target), 0};
-    return apply_reply(r, begin_login(conf.provider, *endpoints, request, here, main_conf<MainConf>(r).cookie_keys.front(),
-                                      system_random));
+    try {
+        Reply reply = begin_login(conf.provider, *endpoints, request, here, main_conf<MainConf>(r).cookie_keys.front(), system_random);
+        request_ctx(r, true)->event = event_name(Journey::start_login);
+        return apply_reply(r, reply);
+    } catch (const Failure& failure) {
+        return refuse(r, conf, failure);
+    }
 }
 
 // A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.

@@ -18,7 +18,7 @@ struct RequestCtx {
     bool looked = false;
     bool cookies_kept = false;
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it
-    std::string_view error, error_description, error_id;
+    std::string_view error, error_description, error_id, event;
     ngx_int_t error_status = 0;              // of a login that failed in this request; 0: none did
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };

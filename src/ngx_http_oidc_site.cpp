@@ -40,7 +40,7 @@ bool is_ours(const void* conf, std::string_view name)
 {
     constexpr std::string_view host = "__Host-";
     std::string_view plain = name.starts_with(host) ? name.substr(host.size()) : name;
-    if (plain.starts_with("NGX_OIDC_LOGIN_")) return true;
+    if (plain.starts_with("NGX_OIDC_LOGIN_") || name.starts_with(rounds_cookie_prefix)) return true;
     const auto& providers = static_cast<const MainConf*>(conf)->providers;
     return std::any_of(providers.begin(), providers.end(),
                        [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });

@@ -211,6 +211,7 @@ const Row rows[] = {
     {"oidc_session_hash", guarded<get_session_hash>},
     {"oidc_error", guarded<get_ctx<&RequestCtx::error>>},
     {"oidc_error_description", guarded<get_ctx<&RequestCtx::error_description>>},
+    {"oidc_event", guarded<get_ctx<&RequestCtx::event>>},
     {"oidc_error_id", guarded<get_ctx<&RequestCtx::error_id>>},
 };
 

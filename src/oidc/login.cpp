@@ -12,7 +12,7 @@
 namespace oidc {
 namespace {
 
-constexpr std::uint8_t max_restarts = 2;  // of a login by itself: then a page says why
+constexpr std::uint8_t max_restarts = 3;  // of a login by itself: then a page says why
 
 // The query of a redirect URI (RFC 6749 4.1.2). Every parameter at most once.
 struct Callback {
@@ -128,7 +128,6 @@ std::string state_hash(std::string_view state) { return base64url(view(sha256(st
 Task<Reply> come_again(const Provider& provider, Ports& ports, const Request& request, const Attempt& attempt, Existing existing)
 {
     if (existing.present) co_return redirect(request.base_url + attempt.return_path);
-    if (attempt.restarts >= max_restarts) fail(Reason::login_loop, "check cookies, clock and https at this site");
     Destination again{attempt.return_path, static_cast<std::uint8_t>(attempt.restarts + 1)};
     Reply reply = co_await start_login(provider, ports, request, std::move(again));
     co_return std::move(reply).with(delete_attempt(derive(attempt).state, request));
@@ -230,6 +229,7 @@ Task<Reply> complete(const Provider& provider, Ports& ports, const Request& requ
     static_cast<void>(replaced);
     Reply reply = redirect(request.base_url + attempt.return_path);
     reply.set_cookies.push_back(set_cookie(name, id, session_cookie_attributes(provider, request.https)));
+    reply.set_cookies.push_back(count_round(provider, request, attempt.restarts));
     co_return std::move(reply).with(delete_attempt(derive(attempt).state, request));
 }
 
@@ -262,7 +262,8 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
     if (std::string site = other_host(provider, request); !site.empty()) return redirect(site + destination.return_path);
 
     Attempt attempt;
-    attempt.restarts = destination.restarts;
+    attempt.restarts = std::max(destination.restarts, rounds(provider, request));
+    if (attempt.restarts >= max_restarts) fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");
     attempt.created = request.now;
     random(attempt.seed);
     attempt.provider = provider.name;

@@ -88,9 +88,28 @@ std::optional<Attempt> parse(std::string_view text)
 
 CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
 
+std::string rounds_cookie(const Provider& provider) { return std::string(rounds_cookie_prefix) + provider.name; }
+
 }  // namespace
 
 std::string_view attempt_cookie_prefix(bool https) noexcept { return https ? "__Host-NGX_OIDC_LOGIN_" : "NGX_OIDC_LOGIN_"; }
+
+std::uint8_t rounds(const Provider& provider, const Request& request)
+{
+    std::string_view value = find_cookie(request.cookies, rounds_cookie(provider));
+    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? static_cast<std::uint8_t>(value[0] - '0') : 0;
+}
+
+std::string count_round(const Provider& provider, const Request& request, std::uint8_t so_far)
+{
+    constexpr Seconds memory = 10;  // a round without a person takes a second or two
+    return set_cookie(rounds_cookie(provider), std::to_string(std::min(so_far + 1, 9)), attributes(request), memory);
+}
+
+std::string forget_rounds(const Provider& provider, const Request& request)
+{
+    return delete_cookie(rounds_cookie(provider), attributes(request));
+}
 
 Derived derive(const Attempt& attempt)
 {

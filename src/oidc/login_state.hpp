@@ -46,6 +46,13 @@ std::string delete_attempt(std::string_view state, const Request& request);
 // Set-Cookie lines that delete the oldest attempts, so that with a new one at most `limit` and 4 kB stay.
 std::vector<std::string> drop_oldest(const Request& request, std::size_t limit);
 
+// How many logins this browser has just finished without showing a session, and the Set-Cookie line that counts one more: a
+// browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.
+std::uint8_t rounds(const Provider& provider, const Request& request);
+std::string count_round(const Provider& provider, const Request& request, std::uint8_t so_far);
+std::string forget_rounds(const Provider& provider, const Request& request);
+constexpr std::string_view rounds_cookie_prefix = "NGX_OIDC_ROUNDS_";
+
 // "__Host-NGX_OIDC_LOGIN_" on https: what our cookies of attempts begin with.
 std::string_view attempt_cookie_prefix(bool https) noexcept;
 

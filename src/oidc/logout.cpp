@@ -71,6 +71,7 @@ Task<Reply> logout(const Provider& provider, Ports& ports, const Request& reques
     bool hint_missing = provider.profile != nullptr && provider.profile->logout_needs_hint && id_token.empty();
     bool provider_can = !endpoints.end_session.empty() && !hint_missing;
     Reply reply = provider_can ? to_provider(provider, endpoints, ports, request, id_token) : after_logout(provider, request);
+    reply.set_cookies.push_back(forget_rounds(provider, request));
     co_return std::move(reply).with(delete_cookie(name, session_cookie_attributes(provider, request.https)));
 }
 
