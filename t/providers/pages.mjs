@@ -82,13 +82,16 @@ ${Object.entries(identities).map(choice).join('\n')}
 ${backLink(back)}`);
 }
 
+/** The name of an identity, without what its label says of the test. */
+const fullName = (id) => identities[id].label.split(' (')[0];
+
 const shown = (value) => (typeof value === 'string' ? value || '(vide)' : JSON.stringify(value));
 
 export function consentPage(settings, { service, action, identity, claims, back }) {
   const rows = Object.entries(claims).map(([name, value]) => `<dt>${escape(LABELS[name] ?? name)}</dt>
 <dd>${escape(shown(value))}</dd>`);
   return layout(settings, `Continuer sur ${service}`, `
-<p>Vous êtes connecté avec l’identité <strong>${escape(identities[identity].label)}</strong>.</p>
+<p>Vous êtes connecté avec l’identité <strong>${escape(fullName(identity))}</strong>.</p>
 ${rows.length ? `<p>Les données suivantes seront transmises au service&nbsp;:</p><dl>${rows.join('\n')}</dl>` : ''}
 <form id="consent" method="post" action="${escape(action)}">
 <button type="submit" id="accept">Continuer sur ${escape(service)}</button>

@@ -37,9 +37,9 @@ const jwa = (signing, encryption) => ({
   requestObjectEncryptionEncValues: ['A256GCM'],
 });
 
-const franceconnect = ({ acrValues, session, signing, encrypting, defaultAlg, encryption, keys, sso }) => ({
+const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultAlg, encryption, keys, sso }) => ({
   package: 'oidc-provider-9',
-  name: 'FranceConnect',
+  name,
   flavour: 'franceconnect',
   rules: franceconnectRules,
   acr: { known: EIDAS, allowed: acrValues, fallback: defaultAlg === 'HS256' ? 'eidas1' : 'eidas3' },
@@ -86,6 +86,7 @@ const franceconnect = ({ acrValues, session, signing, encrypting, defaultAlg, en
 
 export const rows = {
   franceconnect: franceconnect({
+    name: 'FranceConnect',
     acrValues: ['eidas1'],
     session: 1800,
     signing: ['ES256', 'RS256', 'HS256'],
@@ -97,6 +98,7 @@ export const rows = {
   }),
 
   franceconnect_plus: franceconnect({
+    name: 'FranceConnect+',
     acrValues: ['eidas2', 'eidas3'],
     session: 600,
     signing: ['ES256'],
