@@ -109,25 +109,16 @@ void check_client(Block& block)
     }
 }
 
-std::string_view directive_of(const Block& block, const AuthArg& arg)
-{
-    if (block.has(arg.name)) return arg.name;
-    return block.has("auth_args") ? "auth_args" : "extra_auth_args";
-}
-
 void check_arguments(const Block& block)
 {
     const Provider& provider = block.provider;
     const Profile& profile = *provider.profile;
-    for (const AuthArg& arg : block.conf.args) {
-        auto fixed = std::ranges::find(block.literals, arg.name, &Param::name);
-        std::string why = why_refused(profile, arg.name, fixed == block.literals.end() ? nullptr : &fixed->value);
-        if (!why.empty()) refuse(block, directive_of(block, arg), why);
+    for (const Argument& arg : block.arguments) {
+        std::string why = why_refused(profile, arg.name, arg.value ? &*arg.value : nullptr);
         bool acr = arg.name == "acr_values" && (block.has("acr_values") || !provider.acr_default.empty());
         bool max_age = arg.name == "max_age" && provider.max_age;
-        if (acr || max_age) {
-            refuse(block, directive_of(block, arg), quoted(arg.name) + " would be sent twice; use its own directive alone");
-        }
+        if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
+        if (!why.empty()) throw Mistake(arg.place, prefixed(block, arg.directive, why));
     }
     if (provider.max_age && !profile.max_age_refusal.empty()) {
         refuse(block, "max_age", title(block) + ": " + std::string(profile.max_age_refusal));

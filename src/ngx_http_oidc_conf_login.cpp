@@ -19,7 +19,8 @@ void set_login_deadline(Block& block, const Words& words)
 
 void set_scope(Block& block, const Words& words)
 {
-    Words scopes = split(joined(words), ' ');
+    std::string text = joined(words);
+    Words scopes = split(text, ' ');
     bool openid = std::find(scopes.begin(), scopes.end(), "openid") != scopes.end();
     if (!openid) throw Mistake("\"openid\" is missing; without it there is no login");
     block.provider.scope = joined(scopes);
@@ -48,7 +49,9 @@ void add_argument(Block& block, std::string_view name, std::string_view text, bo
     for (const AuthArg& other : block.conf.args) {
         if (other.name == name) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
     }
-    if (is_literal) block.literals.push_back({std::string(name), std::string(text)});
+    std::optional<std::string> value;
+    if (is_literal) value = text;
+    block.arguments.push_back({std::string(name), std::string(block.directive), here(block.cf), std::move(value)});
     block.conf.args.push_back({std::string(name), is_literal ? literal(block.cf, text) : compile(block.cf, text)});
 }
 

@@ -37,6 +37,7 @@ void apply_directive(Block& block, const Words& words)
     bool fits = count >= row->min_words && count <= row->max_words;
     if (!fits) throw Mistake("invalid number of arguments in " + quoted(name) + " directive");
     block.written.emplace(name, here(block.cf));
+    block.directive = row->name;
     try {
         row->set(block, Words(words.begin() + 1, words.end()));
     } catch (const Mistake& mistake) {

@@ -8,12 +8,20 @@
 
 namespace oidc::ngx {
 
+// An argument of the authorization URL as it was written.
+struct Argument {
+    std::string name, directive;
+    Place place;
+    std::optional<std::string> value;                      // none: it has variables
+};
+
 struct Block {
     ngx_conf_t* cf;
     ProviderConf& conf;
     Provider& provider;                                    // conf.provider
     std::map<std::string, Place, std::less<>> written;     // the directives that stand in the block
-    std::vector<Param> literals;                           // the arguments without variables
+    std::string_view directive;                            // the one being read
+    std::vector<Argument> arguments;
     std::string environment, network;                      // of `profile`
     Switch logout_state = Switch::automatic;
     Switch userinfo_encryption = Switch::automatic;        // of `userinfo_format`
