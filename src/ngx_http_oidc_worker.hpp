@@ -5,12 +5,15 @@
 
 #include "ngx_http_oidc.hpp"
 #include "ngx_http_oidc_conf.hpp"
+#include "oidc/failure.hpp"
 #include "oidc/ports.hpp"
 
 namespace oidc::ngx {
 
 std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);
 std::unique_ptr<Documents> make_documents(HttpClient& http, PrivateZone& zone, ngx_log_t* log);
+
+std::string to_text(const Failure& failure);  // reason and detail, for the log
 
 // The SessionStore port over the zones of one provider.
 class ZoneSessions final : public SessionStore {
@@ -38,6 +41,6 @@ struct Worker {
 Worker& worker() noexcept;
 
 ngx_int_t init_process(ngx_cycle_t* cycle);   // starts fetching metadata and keys of every provider ahead of the first login
-void exit_process(ngx_cycle_t* cycle);
+void exit_process(ngx_cycle_t* cycle) noexcept;
 
 }  // namespace oidc::ngx
