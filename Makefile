@@ -141,7 +141,7 @@ bench: deps
 
 demo demo-check: deps
 	@+$(MAKE) --no-print-directory build
-	@exec t/demo/run $(filter-out demo,$@)
+	@exec t/demo/run $(if $(filter demo-check,$@),check,demo)
 
 clean:
 	rm -rf $(BUILD)
