@@ -73,7 +73,7 @@ function welcome(request, headers) {
 }
 
 function failure(headers) {
-  const cancelled = headers['x-oidc-error'] === 'access_denied';
+  const cancelled = headers['x-oidc-error'] === 'login_cancelled';
   const details = ['x-oidc-error', 'x-oidc-error-description', 'x-oidc-error-id'].filter((h) => headers[h]);
   // oidc_error_description comes escaped.
   const list = details.map((h) => `<li><code>${h}</code> : ${h === 'x-oidc-error-description' ? headers[h] : escape(headers[h])}</li>`).join('\n');
