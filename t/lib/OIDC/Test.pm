@@ -226,9 +226,12 @@ sub app
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
         setpgrp 0, 0;
-        close STDIN;
+        # prove waits for all who hold its pipe
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', dir() . '/app.out';
+        open STDERR, '>&', \*STDOUT;
         $SIG{PIPE} = 'IGNORE';
-        $SIG{TERM} = 'DEFAULT';
+        $SIG{$_} = 'DEFAULT' for qw(TERM INT);
         while (1) {
             my $client = $listen->accept or next;
             eval { local $SIG{ALRM} = sub { die "slow\n" }; alarm 5; _serve($client, $seen); alarm 0; 1 } or alarm 0;
@@ -388,7 +391,7 @@ END {
     if ($$ == $Owner) {
         my $status = $?;
         $_->stop for @Nginx;
-        kill_tree($_) for @Children;
+        kill_tree($_) for my @all = @Children;
         my $failed = $status || !Test::More->builder->is_passing;
         if ($Dir && $failed) { diag "kept for inspection: $Dir" }
         elsif ($Dir && !$ENV{OIDC_KEEP}) { File::Path::remove_tree($Dir) }
@@ -482,7 +485,7 @@ sub log_text { my ($self, $from) = @_; return substr OIDC::Test::read_file($self
 sub reasons
 {
     my ($self, $from) = @_;
-    return map { /\boidc: ([a-z_]+)\b/ ? $1 : () } split /\n/, $self->log_text($from // $self->{mark});
+    return map { /\boidc: ([a-z_]+): / && $1 ne 'variable' ? $1 : () } split /\n/, $self->log_text($from // $self->{mark});
 }
 sub wait_reason { my ($self, $reason, $seconds) = @_; return OIDC::Test::until_true($seconds || 3, sub { grep { $_ eq $reason } $self->reasons }) }
 
