@@ -12,6 +12,20 @@ namespace {
 constexpr std::size_t default_store_size = 8 * 1024 * 1024, private_zone_size = 4 * 1024 * 1024, min_zone_size = 64 * 1024;
 constexpr std::size_t min_cookie_key = 32, max_cookie_key = 4096;
 
+// A mistake without a place gets the directive's name before it.
+template <void (*Set)(ngx_conf_t*, const Words&, void*)>
+void named(ngx_conf_t* cf, const Words& words, void* conf)
+{
+    try {
+        Set(cf, words, conf);
+    } catch (const Mistake& mistake) {
+        if (mistake.place) throw;
+        throw Mistake(std::string(words[0]) + ": " + mistake.what());
+    }
+}
+
+Mistake duplicate(ngx_conf_t* cf, const Words& words) { return {here(cf), quoted(words[0]) + " directive is duplicate"}; }
+
 SessionZone* find_zone(const MainConf& main, std::string_view name)
 {
     for (const auto& zone : main.zones) {
@@ -27,11 +41,11 @@ void declare_session_zone(ngx_conf_t* cf, const Words& words, void* conf)
     Options options(words, 1, {"zone"});
     std::string_view zone = options.get("zone").value_or("");
     std::size_t colon = zone.rfind(':');
-    if (colon == zone.npos || colon == 0) throw Mistake("oidc_session_zone: write it like zone=sessions:8m");
+    if (colon == zone.npos || colon == 0) throw Mistake("write it like zone=sessions:8m");
     std::string_view name = zone.substr(0, colon);
     std::size_t size = parse_size(zone.substr(colon + 1));
-    if (size < min_zone_size) throw Mistake("oidc_session_zone: the zone " + quoted(name) + " is too small; 64k is the least");
-    if (find_zone(main, name) != nullptr) throw Mistake("oidc_session_zone: the zone " + quoted(name) + " is declared twice");
+    if (size < min_zone_size) throw Mistake("the zone " + quoted(name) + " is too small; 64k is the least");
+    if (find_zone(main, name) != nullptr) throw Mistake("the zone " + quoted(name) + " is declared twice");
     main.zones.push_back(std::make_unique<SessionZone>(cf, name, size));
 }
 
@@ -39,7 +53,7 @@ void add_cookie_key(ngx_conf_t* cf, const Words& words, void* conf)
 {
     Secret key(read_file(cf, words[1], max_cookie_key));
     if (key.reveal().size() < min_cookie_key) {
-        throw Mistake("oidc_cookie_key: " + quoted(full_name(cf, words[1])) + " holds less than 32 bytes; make one with " +
+        throw Mistake(quoted(full_name(cf, words[1])) + " holds less than 32 bytes; make one with " +
                       "\"openssl rand -hex 32\"");
     }
     static_cast<MainConf*>(conf)->cookie_keys.push_back(std::move(key));
@@ -49,7 +63,7 @@ void add_cookie_key(ngx_conf_t* cf, const Words& words, void* conf)
 void declare_claim_set(ngx_conf_t* cf, const Words& words, void*)
 {
     bool variable = words[1].starts_with('$') && words[1].size() > 1;
-    if (!variable) throw Mistake("oidc_claim_set: " + quoted(words[1]) + " is no variable; write it like $roles");
+    if (!variable) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
     std::size_t first = 2;
     while (first < words.size() && (words[first].starts_with("source=") || words[first].starts_with("encoding="))) ++first;
     Options options(Words(words.begin() + 2, words.begin() + static_cast<std::ptrdiff_t>(first)), 0, {"source", "encoding"});
@@ -65,14 +79,14 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, void*)
                                                   {"urlencode", ClaimEncoding::urlencode}});
     });
     set->path.assign(words.begin() + static_cast<std::ptrdiff_t>(first), words.end());
-    if (set->path.empty()) throw Mistake("oidc_claim_set: the claim's name is missing");
+    if (set->path.empty()) throw Mistake("the claim's name is missing");
     if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
 }
 
 void set_auth(ngx_conf_t* cf, const Words& words, void* conf)
 {
     auto& location = *static_cast<LocConf*>(conf);
-    if (location.auth_set != NGX_CONF_UNSET) throw Mistake("\"auth_oidc\" directive is duplicate");
+    if (location.auth_set != NGX_CONF_UNSET) throw duplicate(cf, words);
     location.auth_set = 1;
     location.auth_place = here(cf);
     if (words[1] != "off") location.auth = compile(cf, words[1]);
@@ -81,12 +95,8 @@ void set_auth(ngx_conf_t* cf, const Words& words, void* conf)
 void set_args(ngx_conf_t* cf, const Words& words, void* conf)
 {
     auto& location = *static_cast<LocConf*>(conf);
-    if (location.args.data != nullptr) throw Mistake("\"auth_oidc_args\" directive is duplicate");
-    try {
-        for (const Param& arg : parse_arguments(words[1])) require_free_argument(arg.name);
-    } catch (const Mistake& mistake) {
-        throw Mistake(std::string("auth_oidc_args: ") + mistake.what());
-    }
+    if (location.args.data != nullptr) throw duplicate(cf, words);
+    for (const Param& arg : parse_arguments(words[1])) require_free_argument(arg.name);
     location.args = copy(cf->pool, words[1]);
     location.args_place = here(cf);
 }
@@ -94,11 +104,11 @@ void set_args(ngx_conf_t* cf, const Words& words, void* conf)
 void set_base_url(ngx_conf_t* cf, const Words& words, void* conf)
 {
     auto& location = *static_cast<LocConf*>(conf);
-    if (location.base_url != NGX_CONF_UNSET_PTR) throw Mistake("\"oidc_base_url\" directive is duplicate");
+    if (location.base_url != NGX_CONF_UNSET_PTR) throw duplicate(cf, words);
     if (!has_variables(words[1])) {
         std::optional<Url> url = parse_url(words[1]);
         bool bare = url && url->path == "/" && !words[1].ends_with('/');
-        if (!bare) throw Mistake("oidc_base_url: " + quoted(words[1]) + " is not like https://www.example.fr");
+        if (!bare) throw Mistake(quoted(words[1]) + " is not like https://www.example.fr");
     }
     location.base_url = compile(cf, words[1]);
 }
@@ -106,7 +116,7 @@ void set_base_url(ngx_conf_t* cf, const Words& words, void* conf)
 ngx_uint_t parse_status(std::string_view text)
 {
     ngx_int_t status = ngx_atoi(borrow(text).data, text.size());
-    if (status < 400 || status > 599) throw Mistake("auth_require: invalid status " + quoted(text) + ", it can be 400 to 599");
+    if (status < 400 || status > 599) throw Mistake("invalid status " + quoted(text) + ", it can be 400 to 599");
     return static_cast<ngx_uint_t>(status);
 }
 
@@ -140,7 +150,7 @@ void add_require(ngx_conf_t* cf, const Words& words, void* conf)
             push<ngx_http_complex_value_t>(require.values) = *compile(cf, word);
         }
     }
-    if (require.values->nelts == 0) throw Mistake("auth_require: a value is missing, like $oidc_claim_email");
+    if (require.values->nelts == 0) throw Mistake("a value is missing, like $oidc_claim_email");
     push<Require>(location.require) = require;
 }
 
@@ -286,20 +296,20 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child)
 ngx_command_t commands[] = {
     {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, guarded<declare_provider>,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<declare_session_zone>,
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<named<declare_session_zone>>,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<add_cookie_key>,
+    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<named<add_cookie_key>>,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, guarded<declare_claim_set>,
+    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, guarded<named<declare_claim_set>>,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, guarded<set_base_url>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, guarded<set_auth>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, guarded<set_args>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, guarded<named<set_base_url>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, guarded<named<set_auth>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, guarded<named<set_args>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, unauth), unauth_values},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, strip_cookies), nullptr},
-    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, guarded<add_require>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, guarded<named<add_require>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     ngx_null_command,
 };
 

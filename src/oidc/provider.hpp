@@ -33,7 +33,7 @@ struct CachePolicy {
     Seconds valid = 600, stale = 86400, min_refresh = 30;
 };
 
-// What every call to this provider obeys. Milliseconds and bytes. Files are read by libcurl in the worker.
+// What every call to this provider obeys. Milliseconds and bytes. Files are opened by the workers.
 struct HttpPolicy {
     std::int64_t timeout = 10000, connect_timeout = 3000;
     std::size_t max_response = 256 * 1024;
