@@ -26,7 +26,10 @@ export OIDC_MODULE = $(abspath $(MODULE))
 
 # ---- The module --------------------------------------------------------------------------------------------------------------
 
-build: $(MODULE)
+# One at a time in a build directory, whoever else builds.
+build:
+	@mkdir -p $(BUILD)
+	@+flock $(BUILD)/.lock $(MAKE) --no-print-directory $(MODULE)
 
 # What the makefile that nginx generates depends on: written only when it changes.
 $(BUILD)/inputs: FORCE
@@ -98,7 +101,8 @@ $(BUILD)/unit/run: $(UNIT_OBJS)
 -include $(UNIT_OBJS:.o=.d)
 
 unit:
-	@+$(MAKE) --no-print-directory -j$(CPUS) $(BUILD)/unit/run
+	@mkdir -p $(BUILD)
+	@+flock $(BUILD)/.unit-lock $(MAKE) --no-print-directory -j$(CPUS) $(BUILD)/unit/run
 	$(BUILD)/unit/run --gtest_brief=1
 
 lint: build
