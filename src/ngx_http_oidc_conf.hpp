@@ -57,7 +57,13 @@ struct MainConf {
     std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the private zone's random key
 };
 
+struct HostName {                                          // of server_name: nginx keeps its own list during configuration only
+    std::string name;
+    ngx_http_regex_t* regex;                               // nullptr: a plain name or a wildcard
+};
+
 struct SrvConf {
+    std::vector<HostName> hosts;
     std::vector<const ProviderConf*> used;                 // by auth_oidc in this server; all when it holds a variable
     bool host_needed = false;                              // a redirect URI is a path, and oidc_base_url is not set
     std::vector<Route> routes;                             // sorted by path

@@ -53,10 +53,28 @@ void complete_providers(ngx_conf_t* cf)
     }
 }
 
+void keep_host_names(ngx_conf_t* cf)
+{
+    auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    auto** servers = static_cast<ngx_http_core_srv_conf_t**>(core->servers.elts);
+    for (ngx_uint_t i = 0; i < core->servers.nelts; ++i) {
+        auto* ours = static_cast<SrvConf*>(servers[i]->ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
+        auto* names = static_cast<ngx_http_server_name_t*>(servers[i]->server_names.elts);
+        for (ngx_uint_t n = 0; n < servers[i]->server_names.nelts; ++n) {
+#if (NGX_PCRE)
+            ours->hosts.push_back({string(names[n].name), names[n].regex});
+#else
+            ours->hosts.push_back({string(names[n].name), nullptr});
+#endif
+        }
+    }
+}
+
 ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept
 {
     try {
         complete_providers(cf);
+        keep_host_names(cf);
         return build_routes(cf) && register_access_handlers(cf) ? NGX_OK : NGX_ERROR;
     } catch (const std::exception& e) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "oidc: %s", e.what());

@@ -101,6 +101,15 @@ bool name_fits(std::string_view name, std::string_view host) noexcept
     return name == host;
 }
 
+bool host_fits(ngx_http_request_t* r, const HostName& name)
+{
+    ngx_str_t asked = r->headers_in.server;
+#if (NGX_PCRE)
+    if (name.regex != nullptr) return ngx_http_regex_exec(r, name.regex, &asked) == NGX_OK;
+#endif
+    return name_fits(name.name, view(asked));
+}
+
 // The request's host when it is one of the server's names, else the first name, else (no names) the host as it came.
 std::string_view trusted_host(ngx_http_request_t* r)
 {
@@ -108,15 +117,9 @@ std::string_view trusted_host(ngx_http_request_t* r)
     std::string_view host = view(r->headers_in.server);
     std::string_view first = view(server->server_name);
     if (first.empty()) return host.empty() ? "localhost" : host;
-    auto* names = static_cast<ngx_http_server_name_t*>(server->server_names.elts);
-    for (ngx_uint_t i = 0; i < server->server_names.nelts; ++i) {
-        ngx_str_t asked = r->headers_in.server;
-#if (NGX_PCRE)
-        if (names[i].regex != nullptr && ngx_http_regex_exec(r, names[i].regex, &asked) == NGX_OK) return host;
-#endif
-        if (name_fits(view(names[i].name), view(asked))) return host;
-    }
-    return first;
+    auto* ours = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
+    bool fits = std::any_of(ours->hosts.begin(), ours->hosts.end(), [&](const HostName& name) { return host_fits(r, name); });
+    return fits ? host : first;
 }
 
 std::string port_suffix(ngx_http_request_t* r, bool https)
