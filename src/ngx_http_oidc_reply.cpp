@@ -95,6 +95,12 @@ ngx_int_t apply_unauthorized(ngx_http_request_t* r)
     return NGX_HTTP_UNAUTHORIZED;
 }
 
+ngx_int_t apply_forbidden(ngx_http_request_t* r)
+{
+    add_header(r, "Cache-Control", "no-store");
+    return NGX_HTTP_FORBIDDEN;
+}
+
 ngx_int_t apply_jwks(ngx_http_request_t* r, const ProviderConf& conf)
 {
     add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf.provider.client_jwks_max_age));

@@ -11,6 +11,7 @@ namespace oidc::ngx {
 ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply);
 ngx_int_t apply_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure);
 ngx_int_t apply_unauthorized(ngx_http_request_t* r);                  // 401 with WWW-Authenticate
+ngx_int_t apply_forbidden(ngx_http_request_t* r);
 ngx_int_t apply_jwks(ngx_http_request_t* r, const ProviderConf& conf);
 
 // Ends the request with a status whatever `satisfy` says.

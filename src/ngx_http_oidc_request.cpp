@@ -147,7 +147,7 @@ ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
     if (ctx != nullptr && ctx->error_status != 0) return after_failure(r, *ctx, conf);
     auto mode = static_cast<Unauth>(location(r).unauth);
     if (mode == Unauth::pass) return NGX_OK;
-    if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;
+    if (mode == Unauth::status_403) return apply_forbidden(r);
     bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
     if (redirects && conf != nullptr) return send_to_login(r, *conf);
     return apply_unauthorized(r);

@@ -145,18 +145,11 @@ Rendered nested(const Entry& top, const std::vector<std::string>& path)
     return rendered;
 }
 
-std::string quoted(std::string_view text)
-{
-    Json holder = Json::object();
-    holder.set("v", text);
-    return holder.at("v").dump();
-}
-
 std::string encoded(std::string_view text, Kind kind, ClaimEncoding encoding)
 {
     switch (encoding) {
     case ClaimEncoding::raw: return std::string(text);
-    case ClaimEncoding::json: return kind == Kind::json ? std::string(text) : quoted(text);
+    case ClaimEncoding::json: return kind == Kind::json ? std::string(text) : json_quoted(text);
     case ClaimEncoding::base64url: return base64url(text);
     case ClaimEncoding::urlencode: return percent_encode(text);
     }

@@ -52,7 +52,7 @@ http {
 }
 NGINX
 
-my $callback = qr{callback};
+my $callback = qr{^https://rp\.localhost:\d+/(?:\w+/callback|oidc_callback\w*)\?};
 my $session = '__Host-NGX_OIDC_SESSION_op';
 my ($op_app) = ($app);
 $op->reset;
@@ -68,7 +68,7 @@ subtest 'the login cookie' => sub {
     is_deeply([ sort keys %$a ], [ sort qw(path secure httponly samesite max-age) ], 'its attributes');
     is($a->{path}, '/', 'Path=/');
     is(lc $a->{samesite}, 'lax', 'SameSite=Lax');
-    cmp_ok($a->{'max-age'}, '<=', 1800, 'minutes');
+    cmp_ok($a->{'max-age'}, '<=', 2400, 'minutes');
     unlike($line, qr/page|generic-post/, 'sealed');
     my $other = browser()->get(rp('/page?a=1'));
     isnt($other->{set_cookies}[0] =~ s/;.*//r =~ s/.*=//r, $line =~ s/;.*//r =~ s/.*=//r, 'never the same twice');
@@ -80,7 +80,7 @@ subtest 'the session cookie' => sub {
     is($answer->header('cache-control'), 'no-store', 'the answer is never cached');
     my ($set) = grep {/SESSION/} @{ $answer->{set_cookies} };
     my ($deleted) = grep {/LOGIN/} @{ $answer->{set_cookies} };
-    is(scalar(@{ $answer->{set_cookies} }), 2, 'one set, one deleted');
+    is(scalar(grep { !/_ROUNDS_/ } @{ $answer->{set_cookies} }), 2, 'one set, one deleted');
     like($set, qr/^\Q$session\E=[A-Za-z0-9_-]{43};/, '256 random bits');
     is_deeply(attributes_of($set), { path => '/', secure => 1, httponly => 1, samesite => 'Lax' }, 'its attributes: no Max-Age, no Expires, no Domain');
     is(attributes_of($deleted)->{'max-age'}, 0, 'the login cookie is deleted');
@@ -155,7 +155,7 @@ for my $case (
     is($answer->seen('cookie'), $expected, '... the rest arrives as it was');
 }
 
-is($in->get(rp('/keep/x'))->seen('cookie'), "$session=$id", 'auth_oidc_strip_cookies off');
+like($in->get(rp('/keep/x'))->seen('cookie'), qr/(?:^|; )\Q$session=$id\E(?:;|$)/, 'auth_oidc_strip_cookies off');
 is(browser()->get(rp('/off/x'), cookie => "$session=$id; a=b")->seen('cookie') =~ s/\Q$id\E/ID/r, 'a=b', 'stripped where auth_oidc is off, too');
 is(browser()->get(rp('/own/x'), cookie => "theme=dark; $session=$id")->header('x-named'), 'dark', 'nginx still reads the others');
 

@@ -138,4 +138,11 @@ void Json::set(std::string_view name, Json value)
     json_object_setn(value_, name.data(), name.size(), value.value_);
 }
 
+std::string json_quoted(std::string_view text)
+{
+    Json holder = Json::object();
+    holder.set("v", text);
+    return holder.at("v").dump();
+}
+
 }  // namespace oidc

@@ -54,4 +54,6 @@ private:
     json_t* value_ = nullptr;
 };
 
+std::string json_quoted(std::string_view text);  // a JSON string, quotes included
+
 }  // namespace oidc

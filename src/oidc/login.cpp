@@ -272,8 +272,9 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
     Derived derived = derive(attempt);
 
     Reply reply = redirect(append_args(endpoints.authorization, authorization_params(provider, endpoints, request, derived)));
-    reply.set_cookies = drop_oldest(request, provider.state_limit);
-    return std::move(reply).with(seal_attempt(attempt, derived, request, cookie_key, random, provider.state_timeout));
+    std::string sealed = seal_attempt(attempt, derived, request, cookie_key, random, provider.state_timeout);
+    reply.set_cookies = drop_oldest(request, provider.state_limit, sealed);
+    return std::move(reply).with(std::move(sealed));
 }
 
 Task<Reply> start_login(const Provider& provider, Ports& ports, const Request& request, Destination destination)

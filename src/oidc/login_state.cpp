@@ -120,11 +120,12 @@ Derived derive(const Attempt& attempt)
 Digest use_key(const Attempt& attempt) { return sha256(seed_view(attempt)); }
 
 std::string seal_attempt(const Attempt& attempt, const Derived& derived, const Request& request, const Secret& key, RandomBytes random,
-                         Seconds life)
+                         Seconds timeout)
 {
+    constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
     std::string name = cookie_name(derived.state, request.https);
     std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
-    return set_cookie(name, value, attributes(request), life);
+    return set_cookie(name, value, attributes(request), timeout + afterlife);
 }
 
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys)
@@ -148,11 +149,11 @@ std::string delete_attempt(std::string_view state, const Request& request)
     return delete_cookie(cookie_name(state, request.https), attributes(request));
 }
 
-std::vector<std::string> drop_oldest(const Request& request, std::size_t limit)
+std::vector<std::string> drop_oldest(const Request& request, std::size_t limit, std::string_view new_line)
 {
     std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, attempt_cookie_prefix(request.https));
     std::vector<std::string> dropped;
-    std::size_t bytes = 512;  // room for the one to come
+    std::size_t bytes = std::min(new_line.find(';'), new_line.size());
     for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
         bytes += pending[i].first.size() + pending[i].second.size();
         if (kept >= limit || bytes > max_cookie_bytes) dropped.push_back(delete_cookie(pending[i].first, attributes(request)));

@@ -36,15 +36,15 @@ Digest use_key(const Attempt& attempt);        // under which its one use is rec
 
 // The Set-Cookie line that keeps `attempt` in the browser.
 std::string seal_attempt(const Attempt& attempt, const Derived& derived, const Request& request, const Secret& key, RandomBytes random,
-                         Seconds life);
+                         Seconds timeout);
 
 // The attempt that `state` names, when this browser holds its cookie, unaltered. nullopt: no such cookie, or not ours.
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys);
 
 std::string delete_attempt(std::string_view state, const Request& request);
 
-// Set-Cookie lines that delete the oldest attempts, so that with a new one at most `limit` and 4 kB stay.
-std::vector<std::string> drop_oldest(const Request& request, std::size_t limit);
+// Set-Cookie lines that delete the oldest attempts, so that with the new line's cookie at most `limit` and 4 kB stay.
+std::vector<std::string> drop_oldest(const Request& request, std::size_t limit, std::string_view new_line);
 
 // How many logins this browser has just finished without showing a session, and the Set-Cookie line that counts one more: a
 // browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.

@@ -39,9 +39,9 @@ Reply to_provider(const Provider& provider, const Endpoints& endpoints, const Po
         attempt.provider = provider.name;
         Derived derived = derive(attempt);
         params.push_back({"state", derived.state});
-        reply.set_cookies = drop_oldest(request, provider.state_limit);
-        reply.set_cookies.push_back(
-            seal_attempt(attempt, derived, request, ports.cookie_keys.front(), ports.random, provider.state_timeout));
+        std::string sealed = seal_attempt(attempt, derived, request, ports.cookie_keys.front(), ports.random, provider.state_timeout);
+        reply.set_cookies = drop_oldest(request, provider.state_limit, sealed);
+        reply.set_cookies.push_back(std::move(sealed));
     }
     reply.location = append_args(endpoints.end_session, params);
     return reply;

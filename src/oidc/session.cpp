@@ -179,18 +179,16 @@ std::string_view SessionView::internal(std::string_view name) const noexcept
 
 std::string claims_json(const SessionView& session, std::optional<Source> only)
 {
-    Json object = Json::object();
+    std::string text;
     for (std::size_t i = 0; i < session.size(); ++i) {
         Entry at = session.entry(i);
         if (at.source == Source::internal || (only && at.source != *only)) continue;
-        if (!only && session.claim(at.name)->source != at.source) continue;
-        if (at.kind == Kind::string) {
-            object.set(at.name, at.value);
-        } else {
-            object.set(at.name, Json::parse(at.value));
-        }
+        std::optional<Entry> meant = session.claim(at.name);
+        if (!only && (!meant || meant->source != at.source)) continue;
+        text.append(text.empty() ? "{" : ",").append(json_quoted(at.name)) += ':';
+        text += at.kind == Kind::string ? json_quoted(at.value) : std::string(at.value);
     }
-    return object.dump();
+    return text.empty() ? text : text + "}";
 }
 
 }  // namespace oidc

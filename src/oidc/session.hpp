@@ -63,7 +63,7 @@ std::string serialize(const NewSession& session);
 // Sessions of another name, issuer or client are not this provider's.
 std::uint64_t binding_of(const Provider& provider);
 
-// JSON objects built from the entries: the claims of one source, or all of them merged.
+// A JSON object built from the entries: the claims of one source, or all of them merged; "" when there is none.
 std::string claims_json(const SessionView& session, std::optional<Source> only);
 
 namespace entry_name {
