@@ -32,6 +32,7 @@ void set_location(ngx_http_request_t* r, std::string_view url)
     line->value = copy(r->pool, url);
     line->hash = 1;
     r->headers_out.location = line;
+    if (r->headers_out.www_authenticate != nullptr) r->headers_out.www_authenticate->hash = 0;  // of another module, under satisfy any
 }
 
 std::string html_escaped(std::string_view text)
