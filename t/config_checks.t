@@ -78,10 +78,12 @@ my $other = 'issuer https://q.example.fr; client_id c;';
 refused('login_uri of oidc_provider "q" and login_uri of oidc_provider "p" are both "/in"; give each a path of its own',
     kind => 'generic', block => 'login_uri /in;', location => 'auth_oidc $arg_p;',
         http => "oidc_provider q { $other login_uri /in; } #!");
-refused('logout_uri of oidc_provider "q" and redirect_uri of oidc_provider "p" are both "/oidc_callback"; give each a path of its own',
+refused('logout_uri of oidc_provider "q" and redirect_uri of oidc_provider "p" are both "/oidc_callback"; '
+        . 'give each a path of its own',
     kind => 'generic', block => '', location => 'auth_oidc $arg_p;',
     http => "oidc_provider q { $other redirect_uri /b; logout_uri /oidc_callback; } #!");
-refused('client_jwks_uri of oidc_provider "q" and client_jwks_uri of oidc_provider "p" are both "/oidc_jwks"; give each a path of its own',
+refused('client_jwks_uri of oidc_provider "q" and client_jwks_uri of oidc_provider "p" are both "/oidc_jwks"; '
+        . 'give each a path of its own',
     kind => 'fcp', block => '', location => 'auth_oidc $arg_p;',
     http => "oidc_provider q { $other client_key rsa.pem use=enc; client_jwks_uri /oidc_jwks; } #!");
 accepted('the same path in two servers, one provider each', kind => 'generic', block => 'login_uri /in;',
@@ -111,8 +113,8 @@ warned("${p}client_secret: FranceConnect gives secrets of 64 hexadecimal charact
     kind => 'none', block => "profile franceconnect; client_id c;\nclient_secret short; #!");
 warned("${p}id_token_signing_alg: FranceConnect signs with the one algorithm that was registered; name it alone",
     kind => 'fc', block => 'id_token_signing_alg ES256 RS256; #!');
-warned("${p}client_jwks_uri: the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves "
-        . 'none; add "client_jwks_uri /oidc/jwks", unless another server publishes the key',
+warned("${p}client_jwks_uri: the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module "
+        . 'serves none; add "client_jwks_uri /oidc/jwks", unless another server publishes the key',
     kind => 'none', block => "profile franceconnect_plus; client_id c; client_secret $hex; client_key ec.pem use=enc;");
 my $tls = 'listen 127.0.0.1:8443 ssl; ssl_certificate ca.pem; ssl_certificate_key ec.pem;';
 warned('this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect forbid; '
