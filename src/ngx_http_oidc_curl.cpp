@@ -39,6 +39,8 @@ public:
     HttpResponse response;
 
 private:
+    void accept();
+    void refuse(CURLcode result);
     void set_transfer() noexcept;
     void set_security(const HttpPolicy& policy) noexcept;
     void set_form(const std::string& form) noexcept;
@@ -182,22 +184,36 @@ void Call::await_suspend(std::coroutine_handle<> waiter) noexcept
 }
 
 void Call::finish(CURLcode result) noexcept
-try {
-    if (result == CURLE_OK) {
-        const char* type = nullptr;
-        curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
-        curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
-        if (type != nullptr) response.content_type = type;
+{
+    try {
+        if (result == CURLE_OK) accept();
+        else refuse(result);
+    } catch (const std::bad_alloc&) {
+        response.transport = Transport::unreachable;
+    }
+    done_.fire();
+}
+
+void Call::accept()
+{
+    const char* type = nullptr;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
+    curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
+    if (type != nullptr) response.content_type = type;
+}
+
+void Call::refuse(CURLcode result)
+{
+    // "Out of memory" is what libcurl says of a header line above 100 kB.
+    if (too_large_ || result == CURLE_OUT_OF_MEMORY) {
+        response.transport = Transport::too_large;
+        response.error = "the answer is larger than http_max_response, or its header than 64 kB";
     } else {
-        response.transport = too_large_ ? Transport::too_large
-                             : result == CURLE_OPERATION_TIMEDOUT ? Transport::timeout
+        response.transport = result == CURLE_OPERATION_TIMEDOUT ? Transport::timeout
                              : result == CURLE_NO_CONNECTION_AVAILABLE ? Transport::busy : Transport::unreachable;
         response.error = detail_[0] != '\0' ? detail_ : curl_easy_strerror(result);
     }
-    done_.fire();
-} catch (const std::bad_alloc&) {
-    response.transport = Transport::unreachable;
-    done_.fire();
+    response.body.clear();
 }
 
 std::size_t Call::on_body(char* data, std::size_t, std::size_t size, void* self) noexcept

@@ -79,7 +79,7 @@ private:
     bool refetch(Entry& entry);
     void require_no_failure_since(const Entry& entry, std::int64_t started);
     void launch(Entry& entry);
-    void report(Entry& entry, const Failure* failure);
+    void report(Entry& entry, const Failure& failure);
 
     Task<bool> land(Entry& entry);
     Root fly(Entry& entry);
@@ -240,7 +240,6 @@ Root NodeDocuments::fly(Entry& entry)
     } catch (const std::exception& e) {
         failure = std::make_shared<const Failure>(Reason::internal, e.what());
     }
-    report(entry, failure.get());
     entry.flying = false;
     Landing::wake_all(entry, failure);
 }
@@ -265,8 +264,10 @@ Task<bool> NodeDocuments::obtain(Entry& entry)
     } catch (const Failure& failure) {
         zone_.put_failure(entry.url, failure.reason, now_ms());
         lease.ended();
+        report(entry, failure);
         throw;
     }
+    entry.failing = false;
     co_return true;
 }
 
@@ -288,12 +289,12 @@ Task<bool> NodeDocuments::fetch(Entry& entry)
 }
 
 // What nobody waits for is told here, once per spell. Where there is no copy to fall back on the waiting request tells it.
-void NodeDocuments::report(Entry& entry, const Failure* failure)
+void NodeDocuments::report(Entry& entry, const Failure& failure)
 {
-    const bool was_failing = std::exchange(entry.failing, failure != nullptr);
-    if (failure == nullptr || was_failing || !entry.known()) return;
+    const bool told = std::exchange(entry.failing, true);
+    if (told || !entry.known()) return;
     ngx_log_error(NGX_LOG_ERR, log_, 0, "oidc: provider \"%s\": %s; the last good copy stays in use", entry.provider.name.c_str(),
-                  to_text(*failure).c_str());
+                  to_text(failure).c_str());
 }
 
 }  // namespace
