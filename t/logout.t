@@ -4,6 +4,7 @@ use OIDC::Test;
 
 my %op = map { $_ => start_provider($_) } qw(franceconnect franceconnect_plus proconnect generic);
 my $app = app();
+write_file('html/home.txt', 'home');
 my $nginx = nginx(<<'NGINX', fc => $op{franceconnect}, fcp => $op{franceconnect_plus}, pc => $op{proconnect}, op => $op{generic}, app => $app);
 %%globals%%
 worker_processes 2;
@@ -74,7 +75,7 @@ http {
         location /op/   { auth_oidc op;   proxy_pass http://127.0.0.1:%%app%%; }
         location /bare/ { auth_oidc bare; proxy_pass http://127.0.0.1:%%app%%; }
         location = /bye { return 200 goodbye; }
-        location /      { return 200 home; }
+        location /      { root %%dir%%/html; try_files /home.txt =404; }
     }
 }
 NGINX

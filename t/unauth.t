@@ -138,7 +138,7 @@ subtest 'with a session' => sub {
     my $browser = browser();
     my $page = $browser->navigate(rp('/redirect/x'));
     is($page->status, 200, 'redirect');
-    is($browser->get(rp("/$_/x"))->status, 200, $_) for qw(401 403 pass);
+    is($browser->get(rp("/$_/x"))->status, 200, "mode $_") for qw(401 403 pass);
     like($browser->get(rp('/pass/x'))->seen('x-sub'), qr/^s:.+/, 'pass: the identity');
     is($browser->get(rp('/pass/x'))->seen('x-in'), 'a:1', 'pass: $oidc_authenticated');
     is($browser->post(rp('/page'), [ [ a => 1 ] ])->status, 200, 'POST passes');

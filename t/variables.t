@@ -26,7 +26,7 @@ http {
     oidc_claim_set $dotted         http://example.org/claims.role;
     oidc_claim_set $spaced         "a claim";
 
-    log_format events '$oidc_event|$oidc_provider|$oidc_session_hash|$status|$request_method';
+    log_format events '$uri|$oidc_provider|$oidc_session_hash|$status|$request_method';
 
     oidc_provider op {
         issuer                  %%op%%/api/v2;

@@ -56,7 +56,6 @@ sub connect_to
     my $ok = IO::Socket::SSL->start_SSL($tcp, SSL_hostname => $o{sni} || $u->{host}, SSL_verifycn_name => $o{sni} || $u->{host},
         SSL_verifycn_scheme => 'http', SSL_ca_file => $CA, SSL_verify_mode => SSL_VERIFY_PEER, Timeout => 10,
         $o{alpn} ? (SSL_alpn_protocols => $o{alpn}) : ());
-    warn "TLS to $u->{authority}: $SSL_ERROR\n" if !$ok;
     return $ok;
 }
 
@@ -94,7 +93,7 @@ sub begin
 {
     my ($self, $method, $url, %o) = @_;
     my $u = parse_url($url);
-    my $socket = $o{socket} || connect_to($u, %o) or croak "no connection to $u->{authority}: $!";
+    my $socket = $o{socket} || connect_to($u, %o) or croak "no connection to $u->{authority}: " . ($SSL_ERROR || $!);
     my $bytes = $self->_request_bytes($method, $u, %o);
     local $SIG{PIPE} = 'IGNORE';
     print {$socket} $bytes;
