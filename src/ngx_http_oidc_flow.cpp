@@ -107,7 +107,7 @@ Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf
     : conf_{conf},
       request_{make_request(r, conf)},
       sessions_{*conf.sessions, *main.private_zone, conf.provider.session_idle_timeout},
-      ports_{*worker().http, sessions_, *worker().documents, system_random, main.cookie_keys},
+      ports_{*worker().http, sessions_, *worker().documents, worker_random, main.cookie_keys},
       finished_{r->connection->log},
       deadline_{r->connection->log, &Flow::expire, this}
 {

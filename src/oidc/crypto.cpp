@@ -167,6 +167,20 @@ void system_random(std::span<unsigned char> out)
     require(RAND_bytes(out.data(), int_of(out.size())) == 1, "the system has no randomness to give");
 }
 
+void worker_random(std::span<unsigned char> out)
+{
+    static std::array<unsigned char, 4096> stock;
+    static std::size_t used = stock.size();
+    if (out.size() > stock.size() - used) {
+        system_random(stock);
+        used = 0;
+    }
+    require(out.size() <= stock.size(), "too much randomness at once");
+    std::copy_n(stock.begin() + static_cast<std::ptrdiff_t>(used), out.size(), out.begin());
+    OPENSSL_cleanse(stock.data() + used, out.size());
+    used += out.size();
+}
+
 Digest sha256(std::string_view bytes)
 {
     Digest out;

@@ -25,6 +25,7 @@ using Digest = std::array<unsigned char, 32>;
 using RandomBytes = void (*)(std::span<unsigned char> out);  // fills or throws: randomness is a parameter
 
 void system_random(std::span<unsigned char> out);  // RAND_bytes; throws std::runtime_error
+void worker_random(std::span<unsigned char> out);  // the same, drawn 4 kB at a time and never handed out twice: not before a fork
 
 Digest sha256(std::string_view bytes);
 std::string hash(std::string_view alg_hash, std::string_view bytes);     // "SHA256", "SHA384", "SHA512"

@@ -79,25 +79,22 @@ std::string joined(const std::vector<std::string>& words)
     return text;
 }
 
-std::vector<Param> authorization_params(const Provider& provider, const Endpoints& endpoints, const Request& request,
-                                        const Derived& derived)
+// 3.1.2.1, in the order in which the French providers document them.
+std::string authorization_url(const Provider& provider, const Endpoints& endpoints, const Request& request, const Derived& derived)
 {
-    std::vector<Param> params;
-    params.reserve(10 + request.args.size());
-    params.push_back({"client_id", provider.client_id});
-    params.push_back({"scope", provider.scope});
-    params.push_back({"response_type", "code"});
-    params.push_back({"redirect_uri", absolute_uri(provider.redirect_uri, request)});
-    params.push_back({"state", derived.state});
-    params.push_back({"nonce", derived.nonce});
-    if (!request.acr.empty()) params.push_back({"acr_values", joined(request.acr)});
-    if (provider.max_age) params.push_back({"max_age", std::to_string(*provider.max_age)});
-    params.insert(params.end(), request.args.begin(), request.args.end());
+    std::string redirect_uri = absolute_uri(provider.redirect_uri, request), acr = joined(request.acr), challenge, max_age;
+    std::vector<Arg> args;
+    args.reserve(10 + request.args.size());
+    args = {{"client_id", provider.client_id}, {"scope", provider.scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
+            {"state", derived.state},          {"nonce", derived.nonce}};
+    if (!acr.empty()) args.push_back({"acr_values", acr});
+    if (provider.max_age) args.push_back({"max_age", max_age = std::to_string(*provider.max_age)});
+    for (const Param& param : request.args) args.push_back({param.name, param.value});
     if (uses_pkce(provider, endpoints)) {
-        params.push_back({"code_challenge", code_challenge(derived.verifier)});
-        params.push_back({"code_challenge_method", "S256"});
+        args.push_back({"code_challenge", challenge = code_challenge(derived.verifier)});
+        args.push_back({"code_challenge_method", "S256"});
     }
-    return params;
+    return append_args(endpoints.authorization, args);
 }
 
 std::string host_of(const std::string& base_url)
@@ -271,7 +268,7 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
     attempt.acr = request.acr;
     Derived derived = derive(attempt);
 
-    Reply reply = redirect(append_args(endpoints.authorization, authorization_params(provider, endpoints, request, derived)));
+    Reply reply = redirect(authorization_url(provider, endpoints, request, derived));
     std::string sealed = seal_attempt(attempt, derived, request, cookie_key, random, provider.state_timeout);
     reply.set_cookies = drop_oldest(request, provider.state_limit, sealed);
     return std::move(reply).with(std::move(sealed));
@@ -300,10 +297,11 @@ std::optional<Attempt> attempt_of_callback(const Request& request, const std::ve
 {
     std::optional<std::vector<Param>> params = parse_query(request.query);
     if (!params) return std::nullopt;
+    std::vector<std::string_view> states;
     for (const Param& param : *params) {
-        if (param.name == "state") return open_attempt(param.value, request, cookie_keys);
+        if (param.name == "state") states.push_back(param.value);
     }
-    return std::nullopt;
+    return states.size() == 1 ? open_attempt(states.front(), request, cookie_keys) : std::nullopt;
 }
 
 Task<Reply> finish_login(const Provider& provider, Ports& ports, const Request& request, Existing existing)

@@ -24,12 +24,12 @@ Reply to_provider(const Provider& provider, const Endpoints& endpoints, const Po
                   std::string_view id_token)
 {
     bool hint = provider.logout_token_hint && !id_token.empty();
-    std::vector<Param> params;
-    if (hint) params.push_back({"id_token_hint", std::string(id_token)});
+    std::string back = absolute_uri(provider.post_logout_uri, request);
+    Derived derived;
+    std::vector<Arg> params;
+    if (hint) params.push_back({"id_token_hint", id_token});
     if (!hint) params.push_back({"client_id", provider.client_id});
-    if (!provider.post_logout_uri.empty()) {
-        params.push_back({"post_logout_redirect_uri", absolute_uri(provider.post_logout_uri, request)});
-    }
+    if (!provider.post_logout_uri.empty()) params.push_back({"post_logout_redirect_uri", back});
     Reply reply;
     if (provider.logout_state && !provider.post_logout_uri.empty()) {
         Attempt attempt;
@@ -37,7 +37,7 @@ Reply to_provider(const Provider& provider, const Endpoints& endpoints, const Po
         attempt.created = request.now;
         ports.random(attempt.seed);
         attempt.provider = provider.name;
-        Derived derived = derive(attempt);
+        derived = derive(attempt);
         params.push_back({"state", derived.state});
         std::string sealed = seal_attempt(attempt, derived, request, ports.cookie_keys.front(), ports.random, provider.state_timeout);
         reply.set_cookies = drop_oldest(request, provider.state_limit, sealed);

@@ -28,19 +28,16 @@ std::string basic_header(const Provider& provider)
     return "Authorization: Basic " + base64(pair);
 }
 
-std::string form(const std::vector<Param>& params)
-{
-    return append_args("", params).substr(1);
-}
+std::string form(const std::vector<Arg>& params) { return append_args("", params).substr(1); }
 
-void authenticate(HttpRequest& request, std::vector<Param>& params, const Provider& provider, ClientAuth method)
+void authenticate(HttpRequest& request, std::vector<Arg>& params, const Provider& provider, ClientAuth method)
 {
     switch (method) {
     case ClientAuth::automatic:
     case ClientAuth::basic: request.headers.push_back(basic_header(provider)); return;
     case ClientAuth::post:
         params.push_back({"client_id", provider.client_id});
-        params.push_back({"client_secret", std::string(provider.client_secret.reveal())});
+        params.push_back({"client_secret", provider.client_secret.reveal()});
         return;
     case ClientAuth::none: params.push_back({"client_id", provider.client_id}); return;
     }
@@ -52,7 +49,7 @@ HttpRequest token_request(const Provider& provider, const Endpoints& endpoints, 
     request.url = endpoints.token;
     request.policy = &provider.http;
     request.headers.push_back("Accept: application/json");
-    std::vector<Param> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
+    std::vector<Arg> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
     if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
     authenticate(request, params, provider, choose(provider, endpoints));
     request.form = form(params);

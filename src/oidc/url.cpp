@@ -87,23 +87,25 @@ bool is_ipv4_loopback(std::string_view host)
     return parts == 4;
 }
 
+void append_encoded(std::string& out, std::string_view bytes)
+{
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    for (char c : bytes) {
+        auto byte = static_cast<unsigned char>(c);
+        if (is_unreserved(c)) {
+            out += c;
+        } else {
+            out += {'%', digits[byte >> 4], digits[byte & 15]};
+        }
+    }
+}
+
 }  // namespace
 
 std::string percent_encode(std::string_view bytes)
 {
-    static constexpr char digits[] = "0123456789ABCDEF";
     std::string out;
-    out.reserve(bytes.size());
-    for (char c : bytes) {
-        if (is_unreserved(c)) {
-            out += c;
-            continue;
-        }
-        auto byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
-    }
+    append_encoded(out, bytes);
     return out;
 }
 
@@ -141,16 +143,22 @@ std::optional<std::vector<Param>> parse_query(std::string_view query, std::size_
     return params;
 }
 
-std::string append_args(std::string_view url, const std::vector<Param>& args)
+std::string append_args(std::string_view url, const std::vector<Arg>& args)
 {
     std::string_view base = url.substr(0, url.find('#'));
-    std::string out{base};
+    std::size_t size = url.size();
+    for (const Arg& arg : args) size += arg.name.size() + 2 * arg.value.size() + 2;
+    std::string out;
+    out.reserve(size);
+    out = base;
     bool first = base.find('?') == base.npos;
     bool joined = base.ends_with('?') || base.ends_with('&');
-    for (const Param& arg : args) {
+    for (const Arg& arg : args) {
         if (!joined) out += first ? '?' : '&';
         first = joined = false;
-        out.append(percent_encode(arg.name)).append("=").append(percent_encode(arg.value));
+        append_encoded(out, arg.name);
+        out += '=';
+        append_encoded(out, arg.value);
     }
     return out.append(url.substr(base.size()));
 }

@@ -21,7 +21,10 @@ struct Param {
 // nullopt: a broken escape, or more than `max_params`. Repeated names are all there, in order.
 std::optional<std::vector<Param>> parse_query(std::string_view query, std::size_t max_params = 64);
 // `url` with the arguments encoded behind it, before a fragment; adds ? or & as needed.
-std::string append_args(std::string_view url, const std::vector<Param>& args);
+struct Arg {
+    std::string_view name, value;
+};
+std::string append_args(std::string_view url, const std::vector<Arg>& args);
 
 struct Url {
     std::string scheme, host;  // lower case; an IPv6 host without its brackets
