@@ -262,6 +262,7 @@ Curl::Curl(ngx_log_t* log)
 
 Curl::~Curl()
 {
+    CleanErrorQueue clean;
     for (CURL* easy : idle_) curl_easy_cleanup(easy);
     curl_multi_cleanup(multi_);
     curl_share_cleanup(share_);
@@ -297,6 +298,7 @@ CURL* Curl::borrow_handle()
 
 void Curl::give_back(CURL* easy) noexcept
 {
+    CleanErrorQueue clean;
     curl_multi_remove_handle(multi_, easy);
     in_flight_--;
     if (idle_.size() == kept_handles) {
@@ -370,6 +372,7 @@ void Curl::on_event(ngx_event_t* ev) noexcept
 
 void Curl::advance(curl_socket_t fd, int events) noexcept
 {
+    CleanErrorQueue clean;  // nginx would take what libcurl leaves there for an error of its own connections
     int running = 0;
     curl_multi_socket_action(multi_, fd, events, &running);
 
