@@ -2,7 +2,9 @@
 use lib 't/lib', 'lib';
 use OIDC::Test;
 
-my $op = start_provider('generic');
+my $port = OIDC::Test::rp_port();
+my ($denied, $open) = map {"https://$_.localhost:$port"} qw(app www);
+my $op = start_provider('generic', rp => [ rp(), $denied, $open ]);
 my $app = app();
 write_file('html/admin/secret.txt', "TOP SECRET\n");
 write_file('html/admin/index.html', "TOP SECRET index\n");
@@ -19,6 +21,7 @@ http {
         client_id               generic-post;
         client_secret           %%secret:generic-post%%;
         ssl_trusted_certificate %%ca%%;
+        login_uri               /login;
     }
     server {
         listen      %%listen%%;
@@ -65,6 +68,23 @@ http {
         location = /whoami     { internal; auth_oidc op; proxy_pass http://127.0.0.1:%%app%%/whoami?$oidc_claim_sub; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
         location = /if         { auth_oidc op; if ($oidc_claim_sub) { return 200 "in $oidc_claim_sub"; } return 200 out; }
         location = /ping       { return 200 pong; }
+    }
+    # `satisfy` for a whole server: our own addresses are answered, whatever else it says
+    server {
+        listen      %%listen%%;
+        server_name app.localhost;
+        %%tls%%
+        satisfy any;
+        deny    all;
+        location / { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub $oidc_claim_sub; }
+    }
+    server {
+        listen      %%listen%%;
+        server_name www.localhost;
+        %%tls%%
+        satisfy any;
+        allow   all;
+        location / { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub $oidc_claim_sub; }
     }
 }
 NGINX
@@ -157,6 +177,19 @@ subtest 'satisfy' => sub {
         is(scalar(@{ $answer->{set_cookies} }), 0, '... no cookie');
     }
     is(browser()->get(rp('/any-deny/x'), headers => [ 'Sec-Fetch-Mode' => 'cors' ])->status, 401, 'satisfy any, XHR: 401');
+};
+
+subtest 'satisfy any for a whole server' => sub {
+    my $browser = browser();
+    my $page = $browser->navigate("$denied/x");
+    is($page->status, 200, 'deny all: a login arrives');
+    ok(length($page->seen('x-sub') // ''), '... with its claims');
+    is(browser()->get("$denied/x", headers => [ 'Sec-Fetch-Mode' => 'cors' ])->status, 401, '... XHR: 401');
+    $browser = browser();
+    is($browser->get("$open/x")->status, 200, 'allow all: the page is open');
+    $page = $browser->navigate("$open/login?return=/x");
+    is($page->status, 200, '... a login arrives nevertheless');
+    ok(length($page->seen('x-sub') // ''), '... and its claims are there');
 };
 
 subtest 'auth_require' => sub {

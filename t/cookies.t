@@ -2,9 +2,9 @@
 use lib 't/lib', 'lib';
 use OIDC::Test;
 
-my $op = start_provider('generic');
-my $app = app();
 my $plain_port = free_port();
+my $op = start_provider('generic', rp => [ rp(), "http://rp.localhost:$plain_port" ]);
+my $app = app();
 my $nginx = nginx(<<'NGINX', op => $op, app => $app, plain => $plain_port);
 %%globals%%
 events { worker_connections 256; }
@@ -125,6 +125,13 @@ subtest 'plain http' => sub {
     like($line, qr/^NGX_OIDC_LOGIN_/, 'no __Host- prefix');
     is_deeply([ sort keys %{ attributes_of($line) } ], [ sort qw(path httponly samesite max-age) ], 'no Secure');
     is($answer->args->{redirect_uri}, "http://rp.localhost:$plain_port/oidc_callback", 'redirect_uri has the scheme and the port');
+    my $browser = browser();
+    my $page = $browser->navigate("http://rp.localhost:$plain_port/page");
+    is($page->status, 200, 'a login arrives');
+    my $cookie = $browser->cookie("http://rp.localhost:$plain_port/", qr/SESSION/);
+    is($cookie->{name}, 'NGX_OIDC_SESSION_op', 'the session cookie: no prefix');
+    is_deeply(attributes_of($cookie->{line}), { path => '/', httponly => 1, samesite => 'Lax' }, '... no Secure');
+    is(browser()->get(rp('/page'), cookie => "__Host-NGX_OIDC_SESSION_op=none; NGX_OIDC_SESSION_op=$cookie->{value}")->status, 302, 'it is none on https');
 };
 
 # ---- what reaches the application --------------------------------------------------------------------------------------------

