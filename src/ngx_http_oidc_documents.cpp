@@ -299,15 +299,16 @@ void NodeDocuments::report(Entry& entry, const Failure& failure)
 
 }  // namespace
 
-// The provider chose some of the detail's bytes.
+std::string printable(std::string_view text)
+{
+    std::string safe(text.substr(0, 512));
+    for (char& c : safe) c = c < ' ' || c > '~' ? '?' : c;
+    return safe;
+}
+
 std::string to_text(const Failure& failure)
 {
-    std::string text(name_of(failure.reason));
-    if (!failure.detail.empty()) text += ": " + failure.detail;
-    for (char& c : text) {
-        if (c < ' ' || c > '~') c = '?';
-    }
-    return text;
+    return printable(std::string(name_of(failure.reason)) + (failure.detail.empty() ? "" : ": " + failure.detail));
 }
 
 std::unique_ptr<Documents> make_documents(HttpClient& http, PrivateZone& zone, ngx_log_t* log)

@@ -18,14 +18,6 @@ ngx_uint_t log_level(Reason reason) noexcept
     return NGX_LOG_ERR;
 }
 
-// A provider chose some of the bytes: nothing but printable ASCII reaches the log.
-std::string printable(std::string_view text)
-{
-    std::string safe(text.substr(0, 512));
-    for (char& c : safe) c = c < 0x20 || c > 0x7e ? '?' : c;
-    return safe;
-}
-
 std::string evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value)
 {
     ngx_str_t text{};
@@ -96,11 +88,11 @@ void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure&
 {
     ngx_log_t log = *r->connection->log;
     log.handler = nullptr;
-    std::string text = "oidc: " + std::string(name_of(failure.reason)) + ": provider \"" + conf.provider.name + "\"";
-    if (!failure.detail.empty()) text += ": " + printable(failure.detail);
-    if (!failure.support_id.empty()) text += ", support id " + printable(failure.support_id);
-    ngx_log_error(log_level(failure.reason), &log, 0, "%s, client: %V, path: %s", text.c_str(), &r->connection->addr_text,
-                  printable(view(r->uri)).c_str());
+    std::string text = std::string(name_of(failure.reason)) + ": provider \"" + conf.provider.name + "\"";
+    if (!failure.detail.empty()) text += ": " + failure.detail;
+    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
+    ngx_log_error(log_level(failure.reason), &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(),
+                  &r->connection->addr_text, printable(view(r->uri)).c_str());
 }
 
 Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf)

@@ -13,7 +13,8 @@ namespace oidc::ngx {
 std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);
 std::unique_ptr<Documents> make_documents(HttpClient& http, PrivateZone& zone, ngx_log_t* log);
 
-std::string to_text(const Failure& failure);  // reason and detail, for the log
+std::string printable(std::string_view text);  // for the log: a peer chose some of the bytes; at most 512 of them
+std::string to_text(const Failure& failure);   // reason and detail, printable
 
 // The SessionStore port over the zones of one provider.
 class ZoneSessions final : public SessionStore {
