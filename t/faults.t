@@ -375,6 +375,22 @@ subtest 'killed while a login waits' => sub {
     cmp_ok($answer->{seconds}, '<', 2, 'soon');
     $op->start;
     $op->reset;
+    ok(until_true(4, sub { browser()->navigate(rp('/op/x'))->status == 200 }), 'up again, with other keys: logins work');
+};
+
+subtest 'connections that ended while nobody used them' => sub {
+    $op->reset(delay => { token => 200 });
+    my @browsers = map { browser() } 1 .. 3;
+    my @urls = map { way_back($_, '/op/page') } @browsers;
+    my @pending = map { $browsers[$_]->begin(GET => $urls[$_]) } 0 .. 2;
+    is(join(' ', map { $_->response->status } @pending), '302 302 302', 'three connections are kept');
+    $op->stop('KILL');
+    $op->start;
+    $op->reset;
+    $nginx->mark;
+    browser()->navigate(rp('/op/x')) for 1 .. 4;
+    is(scalar(grep { $_ eq 'provider_unreachable' } $nginx->reasons), 0, 'are not used for the next logins') or diag $nginx->log_text($nginx->{mark});
+    ok(until_true(4, sub { browser()->navigate(rp('/op/x'))->status == 200 }), 'which succeed, with the new keys');
 };
 
 # ---- a code leaves once --------------------------------------------------------------------------------------------------------
