@@ -107,6 +107,27 @@ subtest 'a reload with another size of the zone, and back' => sub {
     ok($nginx->settled, 'and back');
 };
 
+subtest 'another cookie key' => sub {
+    my %key = map { $_ => write_file("cookie-$_.key", unpack 'H64', join '', map { chr int rand 256 } 1 .. 32) } qw(a b);
+    my $with = sub { return $conf =~ s/(oidc_session_zone [^;]+;)/join ' ', $1, map {"oidc_cookie_key $key{$_};"} @_/er };
+    $nginx->reload(conf => $with->('a'));
+    $nginx->settled;
+    my ($one, $two) = (browser(), browser());
+    my $in = browser();
+    $in->navigate(rp('/page'));
+    my @urls = map { way_back($_, '/page') } $one, $two;
+    $nginx->reload(conf => $with->('b', 'a'));
+    $nginx->settled;
+    is($one->get($urls[0])->status, 302, 'a new key before the old one: logins go on');
+    $nginx->reload(conf => $with->('b'));
+    $nginx->settled;
+    is($two->get($urls[1])->status, 400, 'the old one is gone: a login of before is refused');
+    is($in->get(rp('/page'))->status, 200, 'sessions do not depend on it');
+    is($two->navigate(rp('/page'))->status, 200, 'and the next login works');
+    $nginx->reload(conf => $conf);
+    ok($nginx->settled, 'back');
+};
+
 subtest 'a broken configuration is refused and nothing changes' => sub {
     my $browser = browser();
     $browser->navigate(rp('/page'));

@@ -257,6 +257,10 @@ my @cases = (
         [ 'HS256 with the public key', fc => { userinfo => { alg => 'HS256', key => 'public-pem' } },      userinfo_signature => 502 ],
         [ 'of other claims',           fc => { userinfo => { signature => 'keep', set => { email => 'admin@example.org' } } }, userinfo_signature => 502 ],
     ],
+    'too many claims' => [
+        [ '80 kB',                     op => { userinfo => { set => { big => 'x' x 80_000 } } },           session_too_large => 502 ],
+        [ '300 kB',                    op => { userinfo => { set => { big => 'x' x 300_000 } } },          undef, 502 ],
+    ],
     '16 audience' => [
         [ 'another',                   any => { idToken => { set => { aud => 'other' } } },                 id_token_audience => 502 ],
         [ 'none',                      fc => { idToken => { delete => ['aud'] } },                         id_token_audience => 502 ],
@@ -344,6 +348,7 @@ subtest 'allowed' => sub {
         [ 'expired within the skew',         fc => { idToken => { set => { exp => time() - 20 } } } ],
         [ 'UserInfo without exp',            fc => { userinfo => { delete => ['exp'] } } ],
         [ 'UserInfo with charset',           pcjson => { userinfo => { set => { x => 1 } } } ],
+        [ 'claims of 30 kB',                 op => { userinfo => { set => { big => [ map {"role $_"} 1 .. 3000 ] } } } ],
         [ 'a consent of 5 s',                fcp => { consentLife => 5 } ],
         )
     {

@@ -121,5 +121,18 @@ subtest 'a full zone' => sub {
     is(status($long, 'long'), 200, 'and another zone neither');
 };
 
-log_ok();
+subtest 'a session that does not fit' => sub {
+    my ($other) = in('full');
+    $op->reset(idToken => { set => { big => 'x' x 20_000 } });
+    my $browser = browser();
+    $nginx->mark;
+    my $answer = $browser->navigate(rp('/full/x'));
+    is($answer->status, 503, 'is refused');
+    ok($nginx->wait_reason('session_store'), 'session_store');
+    ok(!$browser->cookie(rp('/'), qr/SESSION/), 'no session cookie');
+    is(status($other, 'full'), 200, 'the others stay');
+    $op->reset;
+};
+
+log_ok(allow => [qr/oidc: session_store: /]);
 done_testing();

@@ -319,10 +319,16 @@ sub curl_h2
     my ($url, @options) = @_;
     my $u = OIDC::Browser::parse_url($url);
     my @command = ('curl', '-sS', '-i', '--http2', '--max-time', 20, '--cacert', ca_file(), '--resolve', "$u->{host}:$u->{port}:127.0.0.1", @options, $url);
-    open my $pipe, '-|', @command or croak "curl: $!";
+    my $pid = open(my $pipe, '-|') // croak "curl: $!";
+    if (!$pid) {
+        open STDERR, '>', dir() . '/curl.err';
+        exec @command or POSIX::_exit(127);
+    }
     local $/;
     my $answer = <$pipe> // '';
     close $pipe;
+    my $said = read_file(dir() . '/curl.err');
+    diag $said if length $said && $said !~ /timed out/;
     my ($status) = $answer =~ m{^HTTP/2 (\d+)};
     return ($status, $answer);
 }
