@@ -47,7 +47,6 @@ struct PrivateHeader : slab::Head {
 
     Table documents, states;
     std::uint64_t generation;
-    std::size_t evicted;
     bool has_key;
     unsigned char key[key_size];
 };
@@ -80,7 +79,6 @@ bool drop_oldest_state(Private& zone) noexcept
     Item* victim = zone->states.oldest();
     if (victim == nullptr) return false;
     drop(zone, static_cast<State*>(victim));
-    zone->evicted++;
     return true;
 }
 
@@ -244,12 +242,6 @@ void PrivateZone::forget(const Digest& state)
     if (found == nullptr) return;
     Change change(*zone);
     drop(zone, static_cast<State*>(found));
-}
-
-ZoneStats PrivateZone::stats() noexcept
-{
-    Private zone(zone_);
-    return {zone->states.size(), slab::free_pages(zone.pool()), slab::pages(zone.pool()), zone->evicted};
 }
 
 }  // namespace oidc::ngx

@@ -135,17 +135,6 @@ std::string_view SessionZone::get(const SessionKey& key, std::int64_t now, ngx_p
     return {static_cast<const char*>(copy), session->record.size};
 }
 
-std::optional<std::string> SessionZone::get(const SessionKey& key, std::int64_t now)
-{
-    Sessions zone(zone_);
-    Session* session = find_live(zone, key, now);
-    if (session == nullptr) return std::nullopt;
-    std::string record(session->record.size, '\0');
-    slab::copy_out(session->record, record.data());
-    use(zone, session, now);
-    return record;
-}
-
 std::optional<std::string> SessionZone::take(const SessionKey& key, std::int64_t now)
 {
     Sessions zone(zone_);
@@ -183,12 +172,6 @@ bool SessionZone::put(const SessionKey& key, std::string_view record, std::int64
                       "enlarge it", &zone_->shm.name, evicted);
     }
     return stored;
-}
-
-ZoneStats SessionZone::stats() noexcept
-{
-    Sessions zone(zone_);
-    return {zone->sessions.size(), slab::free_pages(zone.pool()), slab::pages(zone.pool()), zone->evicted};
 }
 
 }  // namespace oidc::ngx

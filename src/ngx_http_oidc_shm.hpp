@@ -14,10 +14,6 @@
 
 namespace oidc::ngx {
 
-struct ZoneStats {
-    std::size_t sessions = 0, free_pages = 0, pages = 0, evicted = 0;
-};
-
 class SessionZone {
 public:
     // Declares the zone during configuration; `sizeof` below 64 kB is refused by the caller. Survives a reload of unchanged size.
@@ -30,12 +26,9 @@ public:
     // Touches the LRU queue and the idle clock. No allocation but the copy, no system call.
     std::string_view get(const SessionKey& key, std::int64_t now, ngx_pool_t* pool) noexcept;
 
-    std::optional<std::string> get(const SessionKey& key, std::int64_t now);
     std::optional<std::string> take(const SessionKey& key, std::int64_t now);
     // Evicts expired sessions first, then the least recently used. idle: seconds of idle lifetime, 0 for none.
     bool put(const SessionKey& key, std::string_view record, std::int64_t expires, std::int64_t idle, std::int64_t now);
-
-    ZoneStats stats() noexcept;
 
 private:
     ngx_shm_zone_t* zone_;
@@ -73,7 +66,6 @@ public:
 
     const Secret& cookie_key();                                                          // random, made once, kept over reloads
 
-    ZoneStats stats() noexcept;
 
 private:
     friend struct ZoneInit;

@@ -56,8 +56,6 @@ struct Bytes {
 
 void copy_out(const Bytes& bytes, void* out) noexcept;
 void release(ngx_slab_pool_t* pool, Bytes bytes) noexcept;
-inline std::size_t pages(const ngx_slab_pool_t* pool) noexcept { return static_cast<std::size_t>(pool->last - pool->pages); }
-inline std::size_t free_pages(const ngx_slab_pool_t* pool) noexcept { return pool->pfree; }
 inline std::size_t capacity(const ngx_slab_pool_t* pool) noexcept { return static_cast<std::size_t>(pool->end - pool->start); }
 
 // `evict` frees something of the caller's choice, or answers false when nothing is left.

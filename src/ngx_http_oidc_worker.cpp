@@ -62,8 +62,6 @@ Process* current = nullptr;
 
 }  // namespace
 
-Task<std::optional<std::string>> ZoneSessions::get(SessionKey key) { co_return zone_.get(key, ngx_time()); }
-
 Task<std::optional<std::string>> ZoneSessions::take(SessionKey key) { co_return zone_.take(key, ngx_time()); }
 
 Task<bool> ZoneSessions::put(SessionKey key, std::string record, std::int64_t expires)

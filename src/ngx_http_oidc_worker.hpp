@@ -21,7 +21,6 @@ class ZoneSessions final : public SessionStore {
 public:
     ZoneSessions(SessionZone& zone, PrivateZone& states, Seconds idle) noexcept : zone_{zone}, states_{states}, idle_{idle} {}
 
-    Task<std::optional<std::string>> get(SessionKey key) override;
     Task<std::optional<std::string>> take(SessionKey key) override;
     Task<bool> put(SessionKey key, std::string record, std::int64_t expires) override;
     Task<bool> use_once(Digest state, std::int64_t expires) override;

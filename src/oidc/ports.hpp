@@ -43,7 +43,6 @@ using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself i
 class SessionStore {
 public:
     virtual ~SessionStore() = default;
-    virtual Task<std::optional<std::string>> get(SessionKey key) = 0;
     virtual Task<std::optional<std::string>> take(SessionKey key) = 0;              // get and delete
     virtual Task<bool> put(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: no room
     virtual Task<bool> use_once(Digest state, std::int64_t expires) = 0;             // false: seen before

@@ -36,7 +36,6 @@ public:
     std::map<Digest, std::string> sessions;
     std::map<Digest, std::int64_t> states;
 
-    Task<std::optional<std::string>> get(SessionKey key) override { co_return find(key); }
     Task<std::optional<std::string>> take(SessionKey key) override
     {
         std::optional<std::string> found = find(key);
