@@ -104,6 +104,31 @@ sub wait_for { my ($seconds, $code, $what) = @_; return until_true($seconds, $co
 
 sub listening { my $port = shift; return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 1) ? 1 : 0 }
 
+# Whatever a test started ends with it, also when the test is killed: a process that only waits for that.
+my $Watch;
+sub watch
+{
+    my ($line) = @_;
+    if (!$Watch) {
+        pipe my $read, $Watch or croak "pipe: $!";
+        my $pid = fork // croak "fork: $!";
+        if (!$pid) {
+            setpgrp 0, 0;
+            close $Watch;
+            $SIG{$_} = 'IGNORE' for qw(TERM INT HUP);
+            open $_->[0], $_->[1], '/dev/null' for [ \*STDIN, '<' ], [ \*STDOUT, '>' ], [ \*STDERR, '>' ];
+            my %alive;
+            while (<$read>) { /^\+(\d+)/ ? $alive{$1} = 1 : /^-(\d+)/ && delete $alive{$1} }
+            kill 'KILL', -$_ for keys %alive;
+            POSIX::_exit(0);
+        }
+        close $read;
+        $Watch->autoflush(1);
+    }
+    print {$Watch} "$line\n";
+    return;
+}
+
 # A program in a process group of its own, its output in a file.
 sub spawn
 {
@@ -117,6 +142,7 @@ sub spawn
         exec @command or POSIX::_exit(127);
     }
     push @Children, $pid;
+    watch("+$pid");
     return $pid;
 }
 
@@ -127,6 +153,7 @@ sub kill_tree
     kill $signal || 'TERM', $pid;
     my $gone = until_true(5, sub { waitpid($pid, WNOHANG) != 0 });
     if (!$gone) { kill 'KILL', -$pid; waitpid $pid, 0 }
+    watch("-$pid");
     @Children = grep { $_ != $pid } @Children;
     return;
 }
@@ -223,9 +250,11 @@ sub app
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => free_port(), Listen => 128, ReuseAddr => 1) or croak "app: $!";
     my $seen = dir() . '/app.log';
     write_file($seen, '');
+    watch('');
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
         setpgrp 0, 0;
+        close $Watch;
         # prove waits for all who hold its pipe
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', dir() . '/app.out';
@@ -239,6 +268,7 @@ sub app
         }
     }
     push @Children, $pid;
+    watch("+$pid");
     return $listen->sockport;
 }
 
@@ -434,6 +464,7 @@ sub start
         exec $OIDC::Test::Nginx, '-p', $dir, '-c', $file, '-e', "$dir/error.log" or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
+    OIDC::Test::watch("+$pid");
     OIDC::Test::remember($self);
     my ($port) = $self->{values}{wait_port} || OIDC::Test::rp_port();
     my $up = OIDC::Test::until_true(20, sub { waitpid($pid, WNOHANG) ? 'died' : OIDC::Test::listening($port) && $self->workers });
@@ -481,6 +512,7 @@ sub stop
         waitpid $pid, 0;
         Test::More::fail('nginx stops within 15 s');
     }
+    OIDC::Test::watch("-$pid");
     $self->{pid} = 0;
     return;
 }
