@@ -107,6 +107,17 @@ subtest 'a reload with another size of the zone, and back' => sub {
     ok($nginx->settled, 'and back');
 };
 
+subtest 'another client_id' => sub {
+    my $browser = browser();
+    $browser->navigate(rp('/page'));
+    $nginx->reload(conf => $conf =~ s/(oidc_provider op \{.*?client_id\s+)generic-post/$1generic-es256/sr);
+    $nginx->settled;
+    is($browser->get(rp('/page'))->status, 302, 'a session of another client is none');
+    $nginx->reload(conf => $conf);
+    $nginx->settled;
+    is($browser->get(rp('/page'))->status, 200, 'back: it is one again');
+};
+
 subtest 'another cookie key' => sub {
     my %key = map { $_ => write_file("cookie-$_.key", unpack 'H64', join '', map { chr int rand 256 } 1 .. 32) } qw(a b);
     my $with = sub { return $conf =~ s/(oidc_session_zone [^;]+;)/join ' ', $1, map {"oidc_cookie_key $key{$_};"} @_/er };

@@ -31,6 +31,8 @@ http {
         location /pass/     { auth_oidc_unauth pass; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub "s:$oidc_claim_sub"; proxy_set_header X-In "a:$oidc_authenticated"; }
         location /off/      { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub "s:$oidc_claim_sub"; }
         location /ws/       { proxy_pass http://127.0.0.1:%%app%%; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
+        location /var/      { auth_oidc $arg_p; proxy_pass http://127.0.0.1:%%app%%; }
+        location = /ping    { auth_oidc off; return 200 pong; }
         location /nice/     { error_page 401 /please.html; proxy_pass http://127.0.0.1:%%app%%; }
         location = /please.html { auth_oidc off; return 200 "please log in"; }
     }
@@ -152,6 +154,28 @@ my $page = $xhr->('/nice/x');
 is($page->status, 401, 'error_page 401: the status');
 is($page->{body}, 'please log in', '... and its page');
 is(scalar(@{ $page->{set_cookies} }), 0, '... no cookie');
+
+subtest 'auth_oidc with a variable' => sub {
+    to_provider($navigation->('/var/x?p=op'), 'the name of a provider');
+    is($navigation->('/var/x?p=off')->status, 200, 'off');
+    refused($navigation->('/var/x?p='), 'empty');
+    $nginx->mark;
+    is($navigation->('/var/x?p=nobody')->status, 500, 'an unknown name is an error');
+    like($nginx->log_text($nginx->{mark}), qr/\[error\].*oidc: /, '... and is logged');
+};
+
+subtest 'a body that nobody read is no next request' => sub {
+    my $host = 'Host: rp.localhost:' . OIDC::Test::rp_port();
+    my $inner = "GET /off/smuggled HTTP/1.1\r\n$host\r\n\r\n";
+    for my $line ('POST /page', 'PUT /page', 'GET /page', 'POST /oidc_callback', "GET /oidc_callback?code=a&state=" . 'S' x 43, 'POST /login', 'GET /login?return=//e.tld') {
+        my $answer = browser()->raw(rp('/'), "$line HTTP/1.1\r\n$host\r\nContent-Length: " . length($inner) . "\r\n\r\n$inner" . "GET /ping HTTP/1.1\r\n$host\r\nConnection: close\r\n\r\n");
+        my @statuses = $answer =~ m{^HTTP/1\.1 (\d+)}mg;
+        # nginx closes the connection behind a 400
+        is(scalar @statuses, $statuses[0] == 400 ? 1 : 2, "$line: an answer to each request (@statuses)");
+        like($answer, $statuses[0] == 400 ? qr/^Connection: close/m : qr/pong$/, '... the last is to the last');
+    }
+    unlike(read_file(dir() . '/app.log'), qr/smuggled/, 'the body never became a request');
+};
 
 subtest 'HTTP/2' => sub {
     my ($status, $text) = curl_h2(rp('/page'), '-H', 'Sec-Fetch-Mode: navigate', '-H', 'Sec-Fetch-Dest: document');

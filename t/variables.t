@@ -92,6 +92,8 @@ http {
         location /tokens/ { auth_oidc tokens; proxy_pass http://127.0.0.1:%%app%%; }
         location /pass/   { auth_oidc op; auth_oidc_unauth pass; proxy_pass http://127.0.0.1:%%app%%; }
         location /off/    { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; }
+        location = /oidc_callback_generic { error_page 403 /denied; }
+        location = /denied { auth_oidc off; return 200 "denied: $oidc_error"; }
         location = /oops  { return 200 "e=$oidc_error d=$oidc_error_description i=$oidc_error_id"; }
     }
 }
@@ -268,6 +270,10 @@ subtest 'error_uri' => sub {
     my $page = browser()->navigate(rp('/x'));
     like($page->{body}, qr/e=login_cancelled/, '$oidc_error');
     unlike($page->{body}, qr/<script>/, '$oidc_error_description is escaped');
+    is($page->status, 403, 'the status stays');
+    $page = browser()->navigate(rp('/tokens/x'));
+    is($page->{body}, 'denied: login_cancelled', 'without error_uri: error_page');
+    is($page->status, 403, '... with the status');
     $op->reset;
 };
 
