@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ngx_http_oidc_conf_provider.hpp"
+#include "ngx_http_oidc_conf_parse.hpp"
 #include "ngx_http_oidc_variables.hpp"
 
 namespace oidc::ngx {
@@ -12,26 +12,19 @@ namespace {
 constexpr std::size_t default_store_size = 8 * 1024 * 1024, private_zone_size = 4 * 1024 * 1024, min_zone_size = 64 * 1024;
 constexpr std::size_t min_cookie_key = 32, max_cookie_key = 4096;
 
-// A mistake without a place gets the directive's name before it.
+// The C entry of a directive.
 template <void (*Set)(ngx_conf_t*, const Words&, void*)>
-void named(ngx_conf_t* cf, const Words& words, void* conf)
+char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 {
-    try {
-        Set(cf, words, conf);
-    } catch (const Mistake& mistake) {
-        if (mistake.place) throw;
-        throw Mistake(std::string(words[0]) + ": " + mistake.what());
-    }
+    return guarded(cf, view(command->name), [&] { Set(cf, words_of(cf), conf); });
 }
 
 Mistake duplicate(ngx_conf_t* cf, const Words& words) { return {here(cf), quoted(words[0]) + " directive is duplicate"}; }
 
 SessionZone* find_zone(const MainConf& main, std::string_view name)
 {
-    for (const auto& zone : main.zones) {
-        if (zone->name() == name) return zone.get();
-    }
-    return nullptr;
+    auto at = std::ranges::find_if(main.zones, [&](const auto& zone) { return zone->name() == name; });
+    return at == main.zones.end() ? nullptr : at->get();
 }
 
 // oidc_session_zone zone=name:size
@@ -52,33 +45,31 @@ void declare_session_zone(ngx_conf_t* cf, const Words& words, void* conf)
 void add_cookie_key(ngx_conf_t* cf, const Words& words, void* conf)
 {
     Secret key(read_file(cf, words[1], max_cookie_key));
-    if (key.reveal().size() < min_cookie_key) {
-        throw Mistake(quoted(full_name(cf, words[1])) + " holds less than 32 bytes; make one with " +
-                      "\"openssl rand -hex 32\"");
-    }
+    bool enough = key.reveal().size() >= min_cookie_key;
+    std::string name = quoted(full_name(cf, words[1]));
+    if (!enough) throw Mistake(name + " holds less than 32 bytes; make one with \"openssl rand -hex 32\"");
     static_cast<MainConf*>(conf)->cookie_keys.push_back(std::move(key));
 }
+
+constexpr Choice<ClaimSource> claim_sources[] = {
+    {"any", ClaimSource::any}, {"id_token", ClaimSource::id_token}, {"userinfo", ClaimSource::userinfo}};
+constexpr Choice<ClaimEncoding> claim_encodings[] = {{"raw", ClaimEncoding::raw},
+                                                     {"json", ClaimEncoding::json},
+                                                     {"base64url", ClaimEncoding::base64url},
+                                                     {"urlencode", ClaimEncoding::urlencode}};
 
 // oidc_claim_set $variable [source=..] [encoding=..] name ...
 void declare_claim_set(ngx_conf_t* cf, const Words& words, void*)
 {
     bool variable = words[1].starts_with('$') && words[1].size() > 1;
     if (!variable) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
-    std::size_t first = 2;
-    while (first < words.size() && (words[first].starts_with("source=") || words[first].starts_with("encoding="))) ++first;
-    Options options(Words(words.begin() + 2, words.begin() + static_cast<std::ptrdiff_t>(first)), 0, {"source", "encoding"});
+    auto is_option = [](std::string_view word) { return word.starts_with("source=") || word.starts_with("encoding="); };
+    auto path = std::find_if_not(words.begin() + 2, words.end(), is_option);
+    Options options(Words(words.begin(), path), 2, {"source", "encoding"});
     auto* set = make_in_pool<ClaimSet>(cf->pool);
-    options.read("source", set->source, [](std::string_view text) {
-        return parse_choice<ClaimSource>(
-            text, {{"any", ClaimSource::any}, {"id_token", ClaimSource::id_token}, {"userinfo", ClaimSource::userinfo}});
-    });
-    options.read("encoding", set->encoding, [](std::string_view text) {
-        return parse_choice<ClaimEncoding>(text, {{"raw", ClaimEncoding::raw},
-                                                  {"json", ClaimEncoding::json},
-                                                  {"base64url", ClaimEncoding::base64url},
-                                                  {"urlencode", ClaimEncoding::urlencode}});
-    });
-    set->path.assign(words.begin() + static_cast<std::ptrdiff_t>(first), words.end());
+    options.read("source", set->source, parse_choice<claim_sources>);
+    options.read("encoding", set->encoding, parse_choice<claim_encodings>);
+    set->path.assign(path, words.end());
     if (set->path.empty()) throw Mistake("the claim's name is missing");
     if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
 }
@@ -113,13 +104,6 @@ void set_base_url(ngx_conf_t* cf, const Words& words, void* conf)
     location.base_url = compile(cf, words[1]);
 }
 
-ngx_uint_t parse_status(std::string_view text)
-{
-    ngx_int_t status = ngx_atoi(borrow(text).data, text.size());
-    if (status < 400 || status > 599) throw Mistake("invalid status " + quoted(text) + ", it can be 400 to 599");
-    return static_cast<ngx_uint_t>(status);
-}
-
 template <class T>
 T& push(ngx_array_t* array)
 {
@@ -145,7 +129,7 @@ void add_require(ngx_conf_t* cf, const Words& words, void* conf)
     Require require{make_array<ngx_http_complex_value_t>(cf), NGX_HTTP_FORBIDDEN};
     for (std::string_view word : std::span(words).subspan(1)) {
         if (word.starts_with(error)) {
-            require.status = parse_status(word.substr(error.size()));
+            require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
         } else {
             push<ngx_http_complex_value_t>(require.values) = *compile(cf, word);
         }
@@ -255,6 +239,7 @@ ngx_conf_enum_t unauth_values[] = {
 };
 
 constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
 
 }  // namespace
 
@@ -275,41 +260,27 @@ void* create_loc_conf(ngx_conf_t* cf)
 
 char* init_main_conf(ngx_conf_t* cf, void* conf)
 {
-    try {
-        complete_main(cf, *static_cast<MainConf*>(conf));
-        return NGX_CONF_OK;
-    } catch (...) {
-        return report_failure(cf, std::current_exception());
-    }
+    return guarded(cf, "", [&] { complete_main(cf, *static_cast<MainConf*>(conf)); });
 }
 
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child)
 {
-    try {
-        inherit(cf, *static_cast<LocConf*>(parent), *static_cast<LocConf*>(child));
-        return NGX_CONF_OK;
-    } catch (...) {
-        return report_failure(cf, std::current_exception());
-    }
+    return guarded(cf, "", [&] { inherit(cf, *static_cast<LocConf*>(parent), *static_cast<LocConf*>(child)); });
 }
 
 ngx_command_t commands[] = {
-    {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, guarded<declare_provider>,
-     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<named<declare_session_zone>>,
-     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, guarded<named<add_cookie_key>>,
-     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, guarded<named<declare_claim_set>>,
-     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, guarded<named<set_base_url>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, guarded<named<set_auth>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, guarded<named<set_args>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, unauth), unauth_values},
-    {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
+    {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<add_provider>, to_main, 0, nullptr},
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<declare_session_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<add_cookie_key>, to_main, 0, nullptr},
+    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<declare_claim_set>, to_main, 0, nullptr},
+    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, entry<set_base_url>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, entry<set_auth>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, entry<set_args>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, to_location, offsetof(LocConf, unauth),
+     unauth_values},
+    {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},
-    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, guarded<named<add_require>>, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, entry<add_require>, to_location, 0, nullptr},
     ngx_null_command,
 };
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "ngx_http_oidc_conf_provider.hpp"
+#include "ngx_http_oidc_conf_parse.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -34,19 +34,16 @@ std::string title(const Block& block) { return std::string(block.provider.profil
 void choose_issuer(Block& block)
 {
     Provider& provider = block.provider;
-    bool chosen = !block.environment.empty() || !block.network.empty();
-    if (provider.profile->issuers.empty() && chosen) refuse(block, "profile", "it has neither environments nor networks");
-    std::string_view environment = block.environment.empty() ? "production" : std::string_view(block.environment);
-    std::string_view network = block.network.empty() ? "internet" : std::string_view(block.network);
-    bool known = !chosen;
-    for (const ProfileIssuer& row : provider.profile->issuers) {
-        if (row.environment != environment || row.network != network) continue;
-        known = true;
-        if (provider.issuer.empty()) provider.issuer = row.issuer;
+    const std::vector<ProfileIssuer>& issuers = provider.profile->issuers;
+    if (issuers.empty() && block.environment_given) refuse(block, "profile", "it has neither environments nor networks");
+    auto row = std::ranges::find_if(issuers, [&](const ProfileIssuer& each) {
+        return each.environment == block.environment && each.network == block.network;
+    });
+    if (row == issuers.end() && block.environment_given) {
+        refuse(block, "profile", title(block) + " has no environment " + quoted(block.environment) + " on network " +
+                                     quoted(block.network));
     }
-    if (!known) {
-        refuse(block, "profile", title(block) + " has no environment " + quoted(environment) + " on network " + quoted(network));
-    }
+    if (row != issuers.end() && provider.issuer.empty()) provider.issuer = row->issuer;
     if (provider.issuer.empty()) refuse(block, "issuer", "the directive is missing; copy the issuer of the provider's metadata");
     if (!provider.config_url.empty()) return;
     provider.config_url = provider.issuer;

@@ -1,8 +1,7 @@
 // Directives of oidc_provider: the login, its tokens, the session and the logout.
 #include <algorithm>
-#include <iterator>
 
-#include "ngx_http_oidc_conf_provider.hpp"
+#include "ngx_http_oidc_conf_parse.hpp"
 #include "oidc/json.hpp"
 #include "oidc/jwe.hpp"
 
@@ -11,47 +10,28 @@ namespace {
 
 constexpr std::size_t max_claims_file = 64 * 1024;
 
-void set_login_deadline(Block& block, const Words& words)
+std::int64_t parse_deadline(std::string_view text)
 {
-    block.provider.login_deadline = parse_milliseconds(words[0]);
-    if (block.provider.login_deadline == 0) throw Mistake("no login ends in no time; write at least 1s");
+    std::int64_t deadline = parse_milliseconds(text);
+    if (deadline == 0) throw Mistake("no login ends in no time; write at least 1s");
+    return deadline;
 }
 
 void set_scope(Block& block, const Words& words)
 {
     std::string text = joined(words);
     Words scopes = split(text, ' ');
-    bool openid = std::find(scopes.begin(), scopes.end(), "openid") != scopes.end();
-    if (!openid) throw Mistake("\"openid\" is missing; without it there is no login");
+    if (std::ranges::find(scopes, "openid") == scopes.end()) throw Mistake("\"openid\" is missing; without it there is no login");
     block.provider.scope = joined(scopes);
 }
-
-}  // namespace
-
-void require_free_argument(std::string_view name)
-{
-    if (name.empty()) throw Mistake("an authorization parameter without a name");
-    if (is_reserved_argument(name)) throw Mistake("the parameter " + quoted(name) + " is the module's own; remove it");
-}
-
-std::vector<Param> parse_arguments(std::string_view query)
-{
-    std::optional<std::vector<Param>> args = parse_query(query);
-    if (!args) throw Mistake(quoted(query) + " is no query; write it like \"a=b&c=d\", with %XX escapes");
-    return *args;
-}
-
-namespace {
 
 void add_argument(Block& block, std::string_view name, std::string_view text, bool is_literal)
 {
     require_free_argument(name);
-    for (const AuthArg& other : block.conf.args) {
-        if (other.name == name) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
-    }
-    std::optional<std::string> value;
-    if (is_literal) value = text;
-    block.arguments.push_back({std::string(name), std::string(block.directive), here(block.cf), std::move(value)});
+    bool known = std::ranges::find(block.conf.args, name, &AuthArg::name) != block.conf.args.end();
+    if (known) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
+    auto value = is_literal ? std::optional<std::string>(text) : std::nullopt;
+    block.arguments.push_back({std::string(name), block.directive, here(block.cf), std::move(value)});
     block.conf.args.push_back({std::string(name), is_literal ? literal(block.cf, text) : compile(block.cf, text)});
 }
 
@@ -66,14 +46,11 @@ void set_extra_auth_args(Block& block, const Words& words)
 }
 
 // prompt, login_hint, ...: the directive is the parameter.
-template <const std::string_view& Name>
 void set_argument(Block& block, const Words& words)
 {
     std::string text = joined(words);
-    add_argument(block, Name, text, !has_variables(text));
+    add_argument(block, block.directive, text, !has_variables(text));
 }
-
-constexpr std::string_view prompt = "prompt", login_hint = "login_hint", idp_hint = "idp_hint", ui_locales = "ui_locales";
 
 void set_claims(Block& block, const Words& words)
 {
@@ -89,26 +66,19 @@ void set_claims(Block& block, const Words& words)
 void set_acr_values(Block& block, const Words& words)
 {
     std::string text = joined(words);
-    if (has_variables(text)) {
-        block.conf.acr_values = compile(block.cf, text);
-        return;
-    }
-    for (std::string_view level : split(text, ' ')) block.provider.acr_default.emplace_back(level);
-    if (block.provider.acr_default.empty()) throw Mistake("the value is empty");
+    Words levels = split(text, ' ');
+    if (levels.empty()) throw Mistake("the value is empty");
+    if (has_variables(text)) block.conf.acr_values = compile(block.cf, text);
+    else block.provider.acr_default.assign(levels.begin(), levels.end());
 }
 
-void set_pkce(Block& block, const Words& words)
-{
-    block.provider.pkce = parse_on_off(words[0]) ? Switch::on : Switch::off;
-}
-
-void set_iss_parameter(Block& block, const Words& words)
-{
-    block.provider.iss_parameter =
-        parse_choice<Switch>(words[0], {{"auto", Switch::automatic}, {"required", Switch::on}, {"off", Switch::off}});
-}
-
-void set_max_age(Block& block, const Words& words) { block.provider.max_age = parse_seconds(words[0]); }
+constexpr Choice<Switch> pkce_switch[] = {{"on", Switch::on}, {"off", Switch::off}};
+constexpr Choice<Switch> iss_switch[] = {{"auto", Switch::automatic}, {"required", Switch::on}, {"off", Switch::off}};
+constexpr Choice<Switch> any_switch[] = {{"auto", Switch::automatic}, {"on", Switch::on}, {"off", Switch::off}};
+constexpr Choice<Switch> required_or_off[] = {{"required", Switch::on}, {"off", Switch::off}};
+constexpr Choice<SameSite> samesites[] = {{"lax", SameSite::lax}, {"none", SameSite::none}, {"strict", SameSite::strict}};
+constexpr Choice<UserinfoFormat> userinfo_formats[] = {
+    {"auto", UserinfoFormat::automatic}, {"json", UserinfoFormat::json}, {"jwt", UserinfoFormat::jwt}};
 
 std::vector<std::string> parse_signing_algs(std::span<const std::string_view> words)
 {
@@ -117,7 +87,7 @@ std::vector<std::string> parse_signing_algs(std::span<const std::string_view> wo
     std::vector<std::string> algs;
     for (std::string_view word : words) {
         if (word == "none") throw Mistake("\"none\" means an unsigned token, and is never accepted; name the algorithm");
-        bool is_known = std::find(std::begin(known), std::end(known), word) != std::end(known);
+        bool is_known = std::ranges::find(known, word) != std::end(known);
         if (!is_known) throw Mistake("unknown algorithm " + quoted(word) + did_you_mean(word, known));
         algs.emplace_back(word);
     }
@@ -135,14 +105,12 @@ std::vector<std::string> parse_encryption_algs(std::string_view text)
     return algs;
 }
 
-bool parse_required(std::string_view text) { return parse_choice<bool>(text, {{"required", true}, {"off", false}}); }
-
 void set_id_token_signing_alg(Block& block, const Words& words) { block.provider.id_token_algs = parse_signing_algs(words); }
 
 void set_id_token_encryption(Block& block, const Words& words)
 {
     Encryption& encryption = block.provider.id_token_encryption;
-    encryption.required = parse_required(words[0]);
+    encryption.required = parse_choice<required_or_off>(words[0]) == Switch::on;
     Options options(words, 1, {"alg", "enc"});
     options.read("alg", encryption.algs, parse_encryption_algs);
     if (options.get("enc").value_or("A256GCM") != "A256GCM") throw Mistake("the content encryption is A256GCM alone");
@@ -152,63 +120,52 @@ void set_id_token_encryption(Block& block, const Words& words)
 void set_userinfo_format(Block& block, const Words& words)
 {
     Provider& provider = block.provider;
-    provider.userinfo_format = parse_choice<UserinfoFormat>(
-        words[0], {{"auto", UserinfoFormat::automatic}, {"json", UserinfoFormat::json}, {"jwt", UserinfoFormat::jwt}});
+    provider.userinfo_format = parse_choice<userinfo_formats>(words[0]);
     Options options(words, 1, {"alg", "encryption"});
     if (provider.userinfo_format != UserinfoFormat::jwt && words.size() > 1) throw Mistake("only \"jwt\" has parameters");
     options.read("alg", provider.userinfo_algs, [](std::string_view text) { return parse_signing_algs(split(text, ',')); });
-    options.read("encryption", block.userinfo_encryption,
-                 [](std::string_view text) { return parse_required(text) ? Switch::on : Switch::off; });
+    options.read("encryption", block.userinfo_encryption, parse_choice<required_or_off>);
+}
+
+bool is_visible(std::string_view text, std::string_view but_not)
+{
+    auto fits = [&](char c) { return c > 0x20 && c < 0x7f && but_not.find(c) == but_not.npos; };
+    return !text.empty() && std::ranges::all_of(text, fits);
 }
 
 // Browsers hold a cookie name to RFC 6265's token.
 void set_cookie_name(Block& block, const Words& words)
 {
-    bool token = !words[0].empty() && std::all_of(words[0].begin(), words[0].end(), [](char c) {
-        return c > 0x20 && c < 0x7f && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
-    });
+    bool token = is_visible(words[0], "()<>@,;:\\\"/[]?={}");
     if (!token) throw Mistake(quoted(words[0]) + " is no cookie name; use letters, digits, _ and -");
     block.provider.cookie.name = words[0];
     block.provider.cookie.name_given = true;
 }
 
-bool is_cookie_attribute(std::string_view text)
+std::string parse_cookie_domain(std::string_view text)
 {
-    bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-    return !text.empty() && visible && text.find_first_of(";,") == text.npos;
+    if (!is_visible(text, ";,")) throw Mistake(quoted(text) + " is no domain");
+    return std::string(text);
 }
 
-void set_cookie_domain(Block& block, const Words& words)
+std::string parse_cookie_path(std::string_view text)
 {
-    if (!is_cookie_attribute(words[0])) throw Mistake(quoted(words[0]) + " is no domain");
-    block.provider.cookie.domain = words[0];
+    if (!is_visible(text, ";,") || !text.starts_with('/')) throw Mistake(quoted(text) + " is no path");
+    return std::string(text);
 }
 
-void set_cookie_path(Block& block, const Words& words)
+// Where the browser goes after a logout: anywhere.
+std::string parse_page(std::string_view text)
 {
-    if (!is_cookie_attribute(words[0]) || !words[0].starts_with('/')) throw Mistake(quoted(words[0]) + " is no path");
-    block.provider.cookie.path = words[0];
+    if (!text.starts_with('/')) return parse_safe_url(text);
+    if (!is_local_path(text)) throw Mistake(quoted(text) + " is no path of this site");
+    return std::string(text);
 }
 
-void set_cookie_samesite(Block& block, const Words& words)
+std::string parse_error_uri(std::string_view text)
 {
-    block.provider.cookie.samesite =
-        parse_choice<SameSite>(words[0], {{"lax", SameSite::lax}, {"none", SameSite::none}, {"strict", SameSite::strict}});
-}
-
-Switch parse_switch(std::string_view text)
-{
-    return parse_choice<Switch>(text, {{"auto", Switch::automatic}, {"on", Switch::on}, {"off", Switch::off}});
-}
-
-void set_cookie_secure(Block& block, const Words& words) { block.provider.cookie.secure = parse_switch(words[0]); }
-
-void set_logout_state(Block& block, const Words& words) { block.logout_state = parse_switch(words[0]); }
-
-void set_error_uri(Block& block, const Words& words)
-{
-    if (!is_local_path(words[0])) throw Mistake(quoted(words[0]) + " is no path of this site, where an internal redirect can go");
-    block.provider.error_uri = words[0];
+    if (!is_local_path(text)) throw Mistake(quoted(text) + " is no path of this site, where an internal redirect can go");
+    return std::string(text);
 }
 
 void set_session_store(Block& block, const Words& words)
@@ -217,60 +174,55 @@ void set_session_store(Block& block, const Words& words)
     block.conf.store_place = here(block.cf);
 }
 
-template <auto Member>
-void set_lifetime(Block& block, const Words& words)
+Seconds parse_lifetime(std::string_view text)
 {
-    set_seconds<Member>(block, words);
-    if (block.provider.*Member == 0) throw Mistake("a life of 0 s would end every login at once");
+    Seconds lifetime = parse_seconds(text);
+    if (lifetime == 0) throw Mistake("a life of 0 s would end every login at once");
+    return lifetime;
 }
 
-void set_state_limit(Block& block, const Words& words)
-{
-    ngx_int_t limit = ngx_atoi(borrow(words[0]).data, words[0].size());
-    if (limit < 1 || limit > 64) throw Mistake("invalid number " + quoted(words[0]) + ", it can be 1 to 64");
-    block.provider.state_limit = static_cast<std::size_t>(limit);
-}
+std::size_t parse_state_limit(std::string_view text) { return static_cast<std::size_t>(parse_number(text, "number", 1, 64)); }
 
 constexpr std::size_t many = 64;
 
 constexpr Directive table[] = {
     {"scope", 1, many, false, set_scope},
-    {"redirect_uri", 1, 1, false, set_endpoint_uri<&Provider::redirect_uri>},
-    {"login_uri", 1, 1, false, set_endpoint_path<&Provider::login_uri>},
-    {"logout_uri", 1, 1, false, set_endpoint_path<&Provider::logout_uri>},
-    {"post_logout_uri", 1, 1, false, set_endpoint_uri<&Provider::post_logout_uri>},
-    {"logged_out_uri", 1, 1, false, set_page<&Provider::logged_out_uri>},
-    {"error_uri", 1, 1, false, set_error_uri},
+    {"redirect_uri", 1, 1, false, set<&Provider::redirect_uri, parse_endpoint_uri>},
+    {"login_uri", 1, 1, false, set<&Provider::login_uri, parse_endpoint_path>},
+    {"logout_uri", 1, 1, false, set<&Provider::logout_uri, parse_endpoint_path>},
+    {"post_logout_uri", 1, 1, false, set<&Provider::post_logout_uri, parse_endpoint_uri>},
+    {"logged_out_uri", 1, 1, false, set<&Provider::logged_out_uri, parse_page>},
+    {"error_uri", 1, 1, false, set<&Provider::error_uri, parse_error_uri>},
     {"extra_auth_args", 1, 1, false, set_extra_auth_args},
     {"auth_args", 2, 2, true, set_auth_args},
     {"acr_values", 1, many, false, set_acr_values},
     {"claims", 1, 1, false, set_claims},
-    {"prompt", 1, many, false, set_argument<prompt>},
-    {"login_hint", 1, 1, false, set_argument<login_hint>},
-    {"idp_hint", 1, 1, false, set_argument<idp_hint>},
-    {"ui_locales", 1, many, false, set_argument<ui_locales>},
-    {"max_age", 1, 1, false, set_max_age},
-    {"pkce", 1, 1, false, set_pkce},
-    {"iss_parameter", 1, 1, false, set_iss_parameter},
-    {"login_deadline", 1, 1, false, set_login_deadline},
+    {"prompt", 1, many, false, set_argument},
+    {"login_hint", 1, 1, false, set_argument},
+    {"idp_hint", 1, 1, false, set_argument},
+    {"ui_locales", 1, many, false, set_argument},
+    {"max_age", 1, 1, false, set<&Provider::max_age, parse_seconds>},
+    {"pkce", 1, 1, false, set<&Provider::pkce, parse_choice<pkce_switch>>},
+    {"iss_parameter", 1, 1, false, set<&Provider::iss_parameter, parse_choice<iss_switch>>},
+    {"login_deadline", 1, 1, false, set<&Provider::login_deadline, parse_deadline>},
     {"id_token_signing_alg", 1, many, false, set_id_token_signing_alg},
     {"id_token_encryption", 1, 3, false, set_id_token_encryption},
-    {"userinfo", 1, 1, false, set_on_off<&Provider::userinfo>},
+    {"userinfo", 1, 1, false, set<&Provider::userinfo, parse_choice<on_off>>},
     {"userinfo_format", 1, 3, false, set_userinfo_format},
-    {"clock_skew", 1, 1, false, set_seconds<&Provider::clock_skew>},
-    {"state_timeout", 1, 1, false, set_lifetime<&Provider::state_timeout>},
-    {"state_limit", 1, 1, false, set_state_limit},
+    {"clock_skew", 1, 1, false, set<&Provider::clock_skew, parse_seconds>},
+    {"state_timeout", 1, 1, false, set<&Provider::state_timeout, parse_lifetime>},
+    {"state_limit", 1, 1, false, set<&Provider::state_limit, parse_state_limit>},
     {"session_store", 1, 1, false, set_session_store},
-    {"session_timeout", 1, 1, false, set_lifetime<&Provider::session_timeout>},
-    {"session_idle_timeout", 1, 1, false, set_seconds_or_off<&Provider::session_idle_timeout>},
-    {"session_max_lifetime", 1, 1, false, set_seconds_or_off<&Provider::session_max_lifetime>},
+    {"session_timeout", 1, 1, false, set<&Provider::session_timeout, parse_lifetime>},
+    {"session_idle_timeout", 1, 1, false, set<&Provider::session_idle_timeout, parse_seconds_or_off>},
+    {"session_max_lifetime", 1, 1, false, set<&Provider::session_max_lifetime, parse_seconds_or_off>},
     {"cookie_name", 1, 1, false, set_cookie_name},
-    {"cookie_domain", 1, 1, false, set_cookie_domain},
-    {"cookie_path", 1, 1, false, set_cookie_path},
-    {"cookie_samesite", 1, 1, false, set_cookie_samesite},
-    {"cookie_secure", 1, 1, false, set_cookie_secure},
-    {"logout_token_hint", 1, 1, false, set_on_off<&Provider::logout_token_hint>},
-    {"logout_state", 1, 1, false, set_logout_state},
+    {"cookie_domain", 1, 1, false, set<&CookieRules::domain, parse_cookie_domain>},
+    {"cookie_path", 1, 1, false, set<&CookieRules::path, parse_cookie_path>},
+    {"cookie_samesite", 1, 1, false, set<&CookieRules::samesite, parse_choice<samesites>>},
+    {"cookie_secure", 1, 1, false, set<&CookieRules::secure, parse_choice<any_switch>>},
+    {"logout_token_hint", 1, 1, false, set<&Provider::logout_token_hint, parse_choice<on_off>>},
+    {"logout_state", 1, 1, false, set<&Block::logout_state, parse_choice<any_switch>>},
 };
 
 }  // namespace

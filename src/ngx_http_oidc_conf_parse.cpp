@@ -5,10 +5,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
-
-#include "oidc/url.hpp"
 
 namespace oidc::ngx {
 
@@ -49,42 +48,38 @@ Place here(ngx_conf_t* cf)
 void report(ngx_conf_t* cf, ngx_uint_t level, const Place& place, std::string_view sentence)
 {
     ngx_str_t text = borrow(sentence);
-    ngx_str_t file = place.file;
-    if (file.len == 0) {
+    if (place.file.len == 0) {
         ngx_log_error(level, cf->log, 0, "%V", &text);
     } else {
-        ngx_log_error(level, cf->log, 0, "%V in %V:%ui", &text, &file, place.line);
+        ngx_log_error(level, cf->log, 0, "%V in %V:%ui", &text, &place.file, place.line);
     }
 }
 
-char* report_failure(ngx_conf_t* cf, std::exception_ptr failure) noexcept
+char* report_failure(ngx_conf_t* cf, std::string_view who) noexcept
 {
+    std::string prefix = who.empty() ? "" : std::string(who) + ": ";
     try {
-        std::rethrow_exception(failure);
+        throw;
     } catch (const Logged&) {
     } catch (const Mistake& mistake) {
-        report(cf, NGX_LOG_EMERG, mistake.place.value_or(here(cf)), mistake.what());
+        report(cf, NGX_LOG_EMERG, mistake.place.value_or(here(cf)), (mistake.place ? "" : prefix) + mistake.what());
     } catch (const std::exception& e) {
-        report(cf, NGX_LOG_EMERG, here(cf), e.what());
+        report(cf, NGX_LOG_EMERG, here(cf), prefix + e.what());
     }
     return static_cast<char*>(NGX_CONF_ERROR);
 }
 
-std::int64_t parse_milliseconds(std::string_view text)
+static std::int64_t parse_time(std::string_view text, ngx_uint_t is_seconds)
 {
     ngx_str_t value = borrow(text);
-    ngx_int_t time = ngx_parse_time(&value, 0);
+    ngx_int_t time = ngx_parse_time(&value, is_seconds);
     if (time == NGX_ERROR) throw Mistake("invalid time " + quoted(text) + "; write it like 30s, 10m or 8h");
     return time;
 }
 
-Seconds parse_seconds(std::string_view text)
-{
-    ngx_str_t value = borrow(text);
-    ngx_int_t time = ngx_parse_time(&value, 1);
-    if (time == NGX_ERROR) throw Mistake("invalid time " + quoted(text) + "; write it like 30s, 10m or 8h");
-    return time;
-}
+std::int64_t parse_milliseconds(std::string_view text) { return parse_time(text, 0); }
+Seconds parse_seconds(std::string_view text) { return parse_time(text, 1); }
+Seconds parse_seconds_or_off(std::string_view text) { return text == "off" ? 0 : parse_seconds(text); }
 
 std::size_t parse_size(std::string_view text)
 {
@@ -94,30 +89,79 @@ std::size_t parse_size(std::string_view text)
     return static_cast<std::size_t>(size);
 }
 
-bool parse_on_off(std::string_view text)
+int parse_number(std::string_view text, std::string_view what, int least, int most)
 {
-    return parse_choice<bool>(text, {{"on", true}, {"off", false}});
+    ngx_int_t number = ngx_atoi(borrow(text).data, text.size());
+    if (number >= least && number <= most) return static_cast<int>(number);
+    throw Mistake("invalid " + std::string(what) + " " + quoted(text) + ", it can be " + std::to_string(least) + " to " +
+                  std::to_string(most));
+}
+
+std::string parse_text(std::string_view text)
+{
+    if (text.empty()) throw Mistake("the value is empty");
+    return std::string(text);
+}
+
+std::string parse_safe_url(std::string_view text)
+{
+    std::optional<Url> url = parse_url(text);
+    if (!url) throw Mistake(quoted(text) + " is no absolute https URL");
+    if (url->scheme == "https" || is_loopback(url->host)) return std::string(text);
+    throw Mistake(quoted(text) + " must be https; plain http is for loopback hosts alone");
+}
+
+std::string parse_endpoint_path(std::string_view text)
+{
+    bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
+    for (std::string_view segment : split(text, '/')) plain = plain && segment != "." && segment != "..";
+    if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
+    if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
+    return std::string(text);
+}
+
+std::string parse_endpoint_uri(std::string_view text)
+{
+    if (!text.starts_with('/')) parse_safe_url(text);
+    parse_endpoint_path(path_of(text));
+    return std::string(text);
+}
+
+std::string path_of(std::string_view uri)
+{
+    std::optional<Url> url = parse_url(uri);
+    return url ? url->path : std::string(uri);
 }
 
 Options::Options(const Words& words, std::size_t first, std::initializer_list<std::string_view> known)
 {
-    for (std::size_t i = first; i < words.size(); ++i) {
-        std::string_view word = words[i];
+    for (std::string_view word : std::span(words).subspan(first)) {
         std::size_t equals = std::min(word.find('='), word.size());
         std::string_view key = word.substr(0, equals);
-        bool is_known = equals < word.size() && std::find(known.begin(), known.end(), key) != known.end();
+        bool is_known = equals < word.size() && std::ranges::find(known, key) != known.end();
         if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, {known.begin(), known.size()}));
-        if (get(key)) throw Mistake("parameter " + quoted(key) + " is written twice");
-        options_.emplace_back(key, word.substr(equals + 1));
+        bool added = options_.emplace(key, word.substr(equals + 1)).second;
+        if (!added) throw Mistake("parameter " + quoted(key) + " is written twice");
     }
 }
 
 std::optional<std::string_view> Options::get(std::string_view key) const
 {
-    for (const auto& [name, value] : options_) {
-        if (name == key) return value;
-    }
-    return std::nullopt;
+    auto at = options_.find(key);
+    return at == options_.end() ? std::nullopt : std::optional(at->second);
+}
+
+void require_free_argument(std::string_view name)
+{
+    if (name.empty()) throw Mistake("an authorization parameter without a name");
+    if (is_reserved_argument(name)) throw Mistake("the parameter " + quoted(name) + " is the module's own; remove it");
+}
+
+std::vector<Param> parse_arguments(std::string_view query)
+{
+    std::optional<std::vector<Param>> args = parse_query(query);
+    if (!args) throw Mistake(quoted(query) + " is no query; write it like \"a=b&c=d\", with %XX escapes");
+    return *args;
 }
 
 bool has_variables(std::string_view text) { return text.find('$') != text.npos; }
@@ -168,10 +212,10 @@ namespace {
 
 bool is_member(const char* user, gid_t group, gid_t wanted)
 {
-    std::vector<gid_t> groups(64);
-    int count = static_cast<int>(groups.size());
-    if (getgrouplist(user, group, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
-    return std::find(groups.begin(), groups.begin() + count, wanted) != groups.begin() + count;
+    std::array<gid_t, 64> groups;
+    int count = groups.size();
+    if (getgrouplist(user, group, groups.data(), &count) < 0) count = groups.size();
+    return std::ranges::count(std::span(groups).first(static_cast<std::size_t>(count)), wanted) > 0;
 }
 
 // The workers' user: `user` when it is written above, else what nginx was built for. Nothing when the master is not root.
@@ -204,61 +248,25 @@ std::string worker_file(ngx_conf_t* cf, std::string_view path)
     return name;
 }
 
-void require_safe_url(std::string_view text)
+// Whether at most `edits` removals, insertions and replacements make the one name from the other.
+static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
 {
-    std::optional<Url> url = parse_url(text);
-    if (!url) throw Mistake(quoted(text) + " is no absolute https URL");
-    if (url->scheme == "https" || is_loopback(url->host)) return;
-    throw Mistake(quoted(text) + " must be https; plain http is for loopback hosts alone");
+    auto [left, right] = std::ranges::mismatch(a, b);
+    a.remove_prefix(static_cast<std::size_t>(left - a.begin()));
+    b.remove_prefix(static_cast<std::size_t>(right - b.begin()));
+    if (a.empty() || b.empty()) return std::max(a.size(), b.size()) <= edits;
+    return edits > 0 && (is_near(a.substr(1), b, edits - 1) || is_near(a, b.substr(1), edits - 1) ||
+                         is_near(a.substr(1), b.substr(1), edits - 1));
 }
-
-void require_endpoint_path(std::string_view text)
-{
-    bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
-    for (std::string_view segment : split(text, '/')) plain = plain && segment != "." && segment != "..";
-    if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
-    if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
-}
-
-std::string path_of(std::string_view uri)
-{
-    if (uri.starts_with('/')) return std::string(uri);
-    std::optional<Url> url = parse_url(uri);
-    return url ? url->path : std::string();
-}
-
-namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row[b.size()];
-}
-
-}  // namespace
 
 std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates)
 {
-    constexpr std::size_t max_edits = 2;
-    std::string_view best;
-    std::size_t distance = max_edits + 1;
-    for (std::string_view candidate : candidates) {
-        std::size_t edits = edit_distance(name, candidate);
-        if (edits < distance && edits < candidate.size()) {
-            best = candidate;
-            distance = edits;
-        }
+    for (std::size_t edits : {1, 2}) {
+        auto near = [&](std::string_view each) { return each.size() > edits && is_near(name, each, edits); };
+        auto found = std::ranges::find_if(candidates, near);
+        if (found != candidates.end()) return "; did you mean " + quoted(*found) + "?";
     }
-    return best.empty() ? std::string() : "; did you mean " + quoted(best) + "?";
+    return {};
 }
 
 }  // namespace oidc::ngx

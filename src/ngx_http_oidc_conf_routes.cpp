@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "ngx_http_oidc_conf_provider.hpp"
+#include "ngx_http_oidc_conf_parse.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -145,13 +145,10 @@ bool build_routes(ngx_conf_t* cf)
 {
     auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
     std::span servers(static_cast<ngx_http_core_srv_conf_t**>(core.servers.elts), core.servers.nelts);
-    try {
+    auto complete = [&] {
         for (const ngx_http_core_srv_conf_t* server : servers) complete_server(cf, core, *server);
-        return true;
-    } catch (...) {
-        report_failure(cf, std::current_exception());
-        return false;
-    }
+    };
+    return guarded(cf, "", complete) == NGX_CONF_OK;
 }
 
 }  // namespace oidc::ngx

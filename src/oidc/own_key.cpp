@@ -1,14 +1,13 @@
 // The relying party's own keys (client_key): reading them, and publishing their public members.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/param_build.h>
 #include <openssl/pem.h>
 
 #include "crypto.hpp"
@@ -22,8 +21,6 @@ namespace {
 struct Release {
     void operator()(BIO* bio) const noexcept { BIO_free(bio); }
     void operator()(BIGNUM* number) const noexcept { BN_clear_free(number); }
-    void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
-    void operator()(OSSL_PARAM* params) const noexcept { OSSL_PARAM_free(params); }
     void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
 };
 template <class T> using Owned = std::unique_ptr<T, Release>;
@@ -66,41 +63,24 @@ Pkey read_pem(std::string_view file)
 
 // ---- JWK (RFC 7518 section 6)
 
-class Parameters {  // texts and octets are referred to until make()
-public:
-    void number(const char* name, const std::string& big_endian)
-    {
-        numbers_.emplace_back(BN_bin2bn(bytes_of(big_endian), static_cast<int>(big_endian.size()), nullptr));
-        built_ = built_ && OSSL_PARAM_BLD_push_BN(builder_.get(), name, numbers_.back().get()) == 1;
-    }
-    void text(const char* name, std::string_view value)
-    {
-        built_ = built_ && OSSL_PARAM_BLD_push_utf8_string(builder_.get(), name, value.data(), value.size()) == 1;
-    }
-    void octets(const char* name, const std::string& value)
-    {
-        built_ = built_ && OSSL_PARAM_BLD_push_octet_string(builder_.get(), name, value.data(), value.size()) == 1;
-    }
+unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
-    Pkey make(const char* type)
-    {
-        const Owned<EVP_PKEY_CTX> context{EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr)};
-        const Owned<OSSL_PARAM> params{OSSL_PARAM_BLD_to_param(builder_.get())};
-        EVP_PKEY* key = nullptr;
-        const bool made = built_ && EVP_PKEY_fromdata_init(context.get()) == 1 &&
-                          EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, params.get()) == 1;
-        Pkey owned{key};
-        if (!made) refuse("the members of the JWK do not make a key");
-        return owned;
-    }
+// OpenSSL takes integers in the machine's byte order.
+OSSL_PARAM number(const char* name, std::string& big_endian)
+{
+    if constexpr (std::endian::native == std::endian::little) std::ranges::reverse(big_endian);
+    return OSSL_PARAM_construct_BN(name, bytes_of(big_endian), big_endian.size());
+}
 
-private:
-    static const unsigned char* bytes_of(const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-
-    Owned<OSSL_PARAM_BLD> builder_{OSSL_PARAM_BLD_new()};
-    std::vector<Owned<BIGNUM>> numbers_;
-    bool built_ = true;
-};
+Pkey make_key(const char* type, OSSL_PARAM* params)
+{
+    const Owned<EVP_PKEY_CTX> context{EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr)};
+    EVP_PKEY* key = nullptr;
+    EVP_PKEY_fromdata_init(context.get());
+    EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, params);
+    if (key == nullptr) refuse("the members of the JWK do not make a key");
+    return Pkey{key};
+}
 
 std::string member(const Json& jwk, const std::string& name)
 {
@@ -121,23 +101,29 @@ Pkey rsa_of(const Json& jwk)
         {"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2},
         {"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1},
     }};
-    Parameters parameters;
-    for (const auto& [jwk_name, openssl_name] : names) parameters.number(openssl_name, member(jwk, jwk_name));
-    return parameters.make("RSA");
+    std::array<std::string, names.size()> values;
+    std::array<OSSL_PARAM, names.size() + 1> params;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        values[i] = member(jwk, names[i].first);
+        params[i] = number(names[i].second, values[i]);
+    }
+    params.back() = OSSL_PARAM_construct_end();
+    return make_key("RSA", params.data());
 }
 
 Pkey ec_of(const Json& jwk)
 {
     const std::string crv = jwk.string("crv").value_or("");
-    const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.crv == crv; });
+    const auto* row = std::ranges::find(curves, crv, &CurveRow::crv);
     if (row == curves.end()) refuse("curve \"" + crv + "\" is not supported: use P-256, P-384 or P-521");
-
-    const std::string point = '\x04' + member(jwk, "x") + member(jwk, "y");
-    Parameters parameters;
-    parameters.text(OSSL_PKEY_PARAM_GROUP_NAME, row->group);
-    parameters.number(OSSL_PKEY_PARAM_PRIV_KEY, member(jwk, "d"));
-    parameters.octets(OSSL_PKEY_PARAM_PUB_KEY, point);
-    return parameters.make("EC");
+    std::string group{row->group}, secret = member(jwk, "d"), point = '\x04' + member(jwk, "x") + member(jwk, "y");
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size()),
+        number(OSSL_PKEY_PARAM_PRIV_KEY, secret),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+        OSSL_PARAM_construct_end(),
+    };
+    return make_key("EC", params);
 }
 
 Pkey read_jwk(const Json& jwk)
@@ -155,8 +141,7 @@ const CurveRow* curve_of(const EVP_PKEY* key)
 {
     std::array<char, 64> name{};
     EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr);
-    const std::string_view group = name.data();
-    const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.group == group; });
+    const auto* row = std::ranges::find(curves, std::string_view(name.data()), &CurveRow::group);
     return row == curves.end() ? nullptr : row;
 }
 
@@ -195,7 +180,7 @@ std::string integer_of(const EVP_PKEY* key, const char* name, std::size_t size)
     const Owned<BIGNUM> number{found};
     if (!got) refuse("a public member of the key cannot be read");
     std::string bytes(std::max(size, static_cast<std::size_t>(BN_num_bytes(number.get()))), '\0');
-    BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    BN_bn2binpad(number.get(), bytes_of(bytes), static_cast<int>(bytes.size()));
     return base64url(bytes);
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <sstream>
 
 #include "json.hpp"
 
@@ -15,29 +17,15 @@ bool contains(const List& list, const Value& value)
     return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-template <std::size_t N>
-bool all_words_in(std::string_view text, const std::array<std::string_view, N>& known)
+bool all_words_in(std::string_view text, std::initializer_list<std::string_view> known)
 {
-    bool any = false;
-    while (!text.empty()) {
-        std::string_view word = text.substr(0, text.find(' '));
-        text.remove_prefix(std::min(word.size() + 1, text.size()));
-        if (word.empty()) continue;
-        if (!contains(known, word)) return false;
-        any = true;
-    }
-    return any;
+    std::istringstream words{std::string(text)};
+    std::vector<std::string> found{std::istream_iterator<std::string>(words), {}};
+    return !found.empty() && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
 }
 
-bool is_franceconnect_prompt(std::string_view value)
-{
-    return all_words_in(value, std::array<std::string_view, 2>{"login", "consent"});
-}
-
-bool is_proconnect_prompt(std::string_view value)
-{
-    return all_words_in(value, std::array<std::string_view, 3>{"login", "consent", "none"});
-}
+bool is_franceconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent"}); }
+bool is_proconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent", "none"}); }
 
 // {"id_token":{"amr":null}}: any other claim makes FranceConnect ask for consent again and again.
 bool is_authentication_claims(std::string_view value)
@@ -69,28 +57,41 @@ bool is_siret(std::string_view value)
     return value.size() == 14 && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-constexpr std::string_view always_now = "its auth_time is always the present, so that max_age says nothing; remove the directive";
-
-Profile franceconnect(std::string_view name, std::string_view title)
+Profile named(std::string_view name, std::string_view title)
 {
     Profile row;
     row.name = name;
     row.title = title;
-    row.closed = true;
+    return row;
+}
+
+// What the portals of the French State have in common.
+Profile portal(std::string_view name, std::string_view title)
+{
+    Profile row = named(name, title);
+    row.closed = row.portal = true;
+    row.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
+    row.client_auth = ClientAuth::post;
+    row.id_token_algs = {"ES256", "RS256"};
+    row.known_algs = {"ES256", "RS256", "HS256"};
+    row.encryption = Switch::off;
+    row.userinfo = row.logout_token_hint = row.logout_state = true;
+    row.userinfo_format = UserinfoFormat::jwt;
+    return row;
+}
+
+Profile franceconnect(std::string_view name, std::string_view title)
+{
+    Profile row = portal(name, title);
     row.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
     row.argument_rules = {
         {"prompt", is_franceconnect_prompt, "prompt to be login, consent or both"},
         {"claims", is_authentication_claims, "claims to name amr, acr and auth_time of the id_token alone"},
     };
-    row.max_age_refusal = always_now;
     row.pkce_refusal = "refuses PKCE parameters with an error page";
     row.pkce = Switch::off;
-    row.client_auth = ClientAuth::post;
-    row.portal = true;
-    row.userinfo = true;
-    row.userinfo_format = UserinfoFormat::jwt;
     row.userinfo_json = false;
-    row.logout_token_hint = row.logout_state = row.logout_needs_hint = true;
+    row.logout_needs_hint = true;
     return row;
 }
 
@@ -101,9 +102,6 @@ Profile franceconnect_low()
                    {"integration", "internet", "https://fcp-low.integ01.dev-franceconnect.fr/api/v2"}};
     row.acr_orders = {{"eidas1"}};
     row.acr_default = {"eidas1"};
-    row.id_token_algs = {"ES256", "RS256"};
-    row.known_algs = {"ES256", "RS256", "HS256"};
-    row.encryption = Switch::off;
     return row;
 }
 
@@ -116,47 +114,26 @@ Profile franceconnect_plus()
     row.acr_default = {"eidas2"};
     row.id_token_algs = row.known_algs = {"ES256"};
     row.encryption = Switch::on;
-    row.encryption_algs = {"ECDH-ES", "RSA-OAEP", "RSA-OAEP-256"};
     return row;
 }
 
 Profile proconnect()
 {
-    Profile row;
-    row.name = "proconnect";
-    row.title = "ProConnect";
+    Profile row = portal("proconnect", "ProConnect");
     row.issuers = {{"production", "internet", "https://auth.agentconnect.gouv.fr/api/v2"},
                    {"integration", "internet", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
                    {"production", "rie", "https://auth.agentconnect.rie.gouv.fr/api/v2"},
                    {"integration", "rie", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"}};
-    row.closed = true;
     row.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales", "login_hint", "siret_hint"};
     row.argument_rules = {
         {"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
         {"login_hint", is_email, "login_hint to be an e-mail address"},
         {"siret_hint", is_siret, "siret_hint to be 14 digits"},
     };
-    row.max_age_refusal = always_now;
     row.pkce = Switch::on;
     row.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
                       {"eidas0-mfa", "eidas1-mfa"},
                       {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
-    row.client_auth = ClientAuth::post;
-    row.portal = true;
-    row.id_token_algs = {"ES256", "RS256"};
-    row.known_algs = {"ES256", "RS256", "HS256"};
-    row.encryption = Switch::off;
-    row.userinfo = true;
-    row.userinfo_format = UserinfoFormat::jwt;
-    row.logout_token_hint = row.logout_state = true;
-    return row;
-}
-
-Profile generic()
-{
-    Profile row;
-    row.name = "generic";
-    row.title = "the provider";
     return row;
 }
 
@@ -164,20 +141,21 @@ Profile generic()
 
 const std::vector<Profile>& profiles()
 {
-    static const std::vector<Profile> table{generic(), franceconnect_low(), franceconnect_plus(), proconnect()};
+    static const std::vector<Profile> table{named("generic", "the provider"), franceconnect_low(), franceconnect_plus(),
+                                            proconnect()};
     return table;
 }
 
 const Profile* find_profile(std::string_view name) noexcept
 {
-    auto row = std::find_if(profiles().begin(), profiles().end(), [&](const Profile& each) { return each.name == name; });
+    auto row = std::ranges::find(profiles(), name, &Profile::name);
     return row == profiles().end() ? nullptr : &*row;
 }
 
 bool knows_acr(const Profile& profile, std::string_view level) noexcept
 {
-    return profile.acr_orders.empty() || std::any_of(profile.acr_orders.begin(), profile.acr_orders.end(),
-                                                     [&](const auto& order) { return contains(order, level); });
+    const auto& orders = profile.acr_orders;
+    return orders.empty() || std::ranges::any_of(orders, [&](const auto& order) { return contains(order, level); });
 }
 
 std::string why_refused(const Profile& profile, std::string_view name, const std::string* value)

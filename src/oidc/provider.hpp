@@ -77,13 +77,11 @@ struct Profile {
     std::vector<std::string> id_token_algs;            // unless named
     std::vector<std::string> known_algs;               // empty: any
     Switch encryption = Switch::automatic;             // on: every token is encrypted, off: none is
-    std::vector<std::string> encryption_algs;          // empty: any
     bool userinfo = false;
     UserinfoFormat userinfo_format = UserinfoFormat::automatic;
     bool userinfo_json = true;                         // plain JSON can be had
 
-    bool logout_token_hint = false;
-    bool logout_state = false;
+    bool logout_token_hint = false, logout_state = false;
     bool logout_needs_hint = false;                    // its end_session endpoint shows an error page without id_token_hint
 };
 
@@ -120,8 +118,7 @@ struct Provider {
     std::vector<std::string> acr_default;              // asked for when acr_values is absent or empty
     std::vector<std::vector<std::string>> acr_orders;  // the profile's, else the one order that acr_values lists
     std::optional<Seconds> max_age;
-    Switch pkce = Switch::automatic;
-    Switch iss_parameter = Switch::automatic;
+    Switch pkce = Switch::automatic, iss_parameter = Switch::automatic;
 
     std::vector<std::string> id_token_algs;            // empty: metadata without HS* and none
     Encryption id_token_encryption;
@@ -130,16 +127,11 @@ struct Provider {
     std::vector<std::string> userinfo_algs;            // empty: as the ID token
     Encryption userinfo_encryption;
 
-    Seconds clock_skew = 60;
-    Seconds state_timeout = 1800;
+    Seconds clock_skew = 60, state_timeout = 1800, session_timeout = 8 * 3600;
     std::size_t state_limit = 8;
-
-    Seconds session_timeout = 8 * 3600;
     Seconds session_idle_timeout = 0, session_max_lifetime = 0;  // 0: off
     CookieRules cookie;
-
-    bool logout_token_hint = false;
-    bool logout_state = false;
+    bool logout_token_hint = false, logout_state = false;
 };
 
 // The rows of the profile table; nullptr when the name is unknown.

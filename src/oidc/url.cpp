@@ -1,10 +1,11 @@
 #include "url.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 
 namespace oidc {
-
 namespace {
 
 constexpr std::size_t max_return_target = 2048;
@@ -25,30 +26,16 @@ int hex_value(char c) noexcept
 std::string lower(std::string_view text)
 {
     std::string out{text};
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return out;
 }
 
-std::optional<int> parse_number(std::string_view text, int max)
+// Dotted decimal or RFC 4291 text only: the address's bytes.
+template <int Family>
+std::optional<in6_addr> parse_address(std::string_view text)
 {
-    int value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || !is_digit(text.front()) || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    if (value > max) return std::nullopt;
-    return value;
-}
-
-bool is_host_name(std::string_view host)
-{
-    return !host.empty() && std::all_of(host.begin(), host.end(), is_unreserved);
-}
-
-bool is_ipv6_text(std::string_view host)
-{
-    return host.find(':') != host.npos
-           && std::all_of(host.begin(), host.end(), [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
+    in6_addr address{};
+    return inet_pton(Family, std::string(text).c_str(), &address) == 1 ? std::optional(address) : std::nullopt;
 }
 
 // host, host:port, [v6], [v6]:port
@@ -57,34 +44,20 @@ bool parse_authority(std::string_view text, Url& url)
     std::string_view port;
     if (text.starts_with('[')) {
         std::size_t close = text.find(']');
-        if (close == text.npos || !is_ipv6_text(text.substr(1, close - 1))) return false;
+        if (close == text.npos || !parse_address<AF_INET6>(text.substr(1, close - 1))) return false;
         url.host = lower(text.substr(1, close - 1));
         port = text.substr(close + 1);
     } else {
         std::size_t colon = std::min(text.find(':'), text.size());
-        if (!is_host_name(text.substr(0, colon))) return false;
         url.host = lower(text.substr(0, colon));
         port = text.substr(colon);
+        if (url.host.empty() || !std::ranges::all_of(url.host, is_unreserved)) return false;
     }
     url.port = url.scheme == "https" ? 443 : 80;
     if (port.empty()) return true;
-    std::optional<int> number = parse_number(port.substr(1), 65535);
-    if (port.front() != ':' || !number || *number == 0) return false;
-    url.port = *number;
-    return true;
-}
-
-bool is_ipv4_loopback(std::string_view host)
-{
-    int parts = 0;
-    for (bool more = true; more; ++parts) {
-        std::size_t dot = host.find('.');
-        std::optional<int> number = parse_number(host.substr(0, dot), 255);
-        if (!number || (parts == 0 && *number != 127)) return false;
-        more = dot != host.npos;
-        host = more ? host.substr(dot + 1) : std::string_view{};
-    }
-    return parts == 4;
+    auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), url.port);
+    bool number = port.size() > 1 && is_digit(port[1]) && error == std::errc{} && end == port.data() + port.size();
+    return port.front() == ':' && number && url.port > 0 && url.port <= 65535;
 }
 
 void append_encoded(std::string& out, std::string_view bytes)
@@ -165,10 +138,9 @@ std::string append_args(std::string_view url, const std::vector<Arg>& args)
 
 std::optional<Url> parse_url(std::string_view text)
 {
-    if (!std::all_of(text.begin(), text.end(), is_visible)) return std::nullopt;
-    if (text.find_first_of("\\#") != text.npos) return std::nullopt;
     std::size_t mark = text.find("://");
-    if (mark == text.npos) return std::nullopt;
+    bool plain = std::ranges::all_of(text, is_visible) && text.find_first_of("\\#") == text.npos;
+    if (!plain || mark == text.npos) return std::nullopt;
     Url url;
     url.scheme = lower(text.substr(0, mark));
     if (url.scheme != "https" && url.scheme != "http") return std::nullopt;
@@ -183,7 +155,8 @@ std::optional<Url> parse_url(std::string_view text)
 bool is_loopback(std::string_view host)
 {
     std::string name = lower(host);
-    return name == "localhost" || name.ends_with(".localhost") || name == "::1" || is_ipv4_loopback(name);
+    std::optional<in6_addr> ipv4 = parse_address<AF_INET>(name);
+    return name == "localhost" || name.ends_with(".localhost") || name == "::1" || (ipv4 && ipv4->s6_addr[0] == 127);
 }
 
 bool is_local_path(std::string_view target)
