@@ -26,7 +26,7 @@ http {
     oidc_claim_set $dotted         http://example.org/claims.role;
     oidc_claim_set $spaced         "a claim";
 
-    log_format events '$uri|$oidc_provider|$oidc_session_hash|$status|$request_method';
+    log_format events '$oidc_event|$uri|$oidc_provider|$oidc_session_hash|$status|$request_method';
 
     oidc_provider op {
         issuer                  %%op%%/api/v2;
@@ -277,6 +277,13 @@ subtest 'error_uri' => sub {
     $op->reset;
 };
 
+subtest '$oidc_event' => sub {
+    my $log = read_file($access_log);
+    # the log of `location /`, where the callback is answered too
+    like($log, qr{^login_started\|/x\|.*\|302\|}m, 'the way to the provider');
+    like($log, qr{^login_done\|/oidc_callback\|.*\|302\|}m, 'a login');
+    like($log, qr{^\|/x\|op\|[\w-]+\|200\|}m, 'a page: nothing');
+};
 like(read_file($access_log), qr/\|op\|[\w-]{20,}\|200\|GET/, '$oidc_session_hash in an access log');
 unlike(read_file($access_log), qr/SESSION/, '... and no cookie');
 log_ok();

@@ -118,7 +118,10 @@ sub watch
             $SIG{$_} = 'IGNORE' for qw(TERM INT HUP);
             open $_->[0], $_->[1], '/dev/null' for [ \*STDIN, '<' ], [ \*STDOUT, '>' ], [ \*STDERR, '>' ];
             my %alive;
-            while (<$read>) { /^\+(\d+)/ ? $alive{$1} = 1 : /^-(\d+)/ && delete $alive{$1} }
+            while (defined(my $said = <$read>)) {
+                if ($said =~ /^\+(\d+)/) { $alive{$1} = 1 }
+                if ($said =~ /^-(\d+)/) { delete $alive{$1} }
+            }
             kill 'KILL', -$_ for keys %alive;
             POSIX::_exit(0);
         }
