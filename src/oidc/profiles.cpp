@@ -21,7 +21,8 @@ bool all_words_in(std::string_view text, std::initializer_list<std::string_view>
 {
     std::istringstream words{std::string(text)};
     std::vector<std::string> found{std::istream_iterator<std::string>(words), {}};
-    return !found.empty() && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
+    bool spaces_only = text.find_first_of("\t\r\n\v\f") == text.npos;
+    return !found.empty() && spaces_only && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
 }
 
 bool is_franceconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent"}); }
