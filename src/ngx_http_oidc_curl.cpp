@@ -277,7 +277,7 @@ Task<HttpResponse> Curl::send(HttpRequest request)
         co_return busy;
     }
     Call call(*this, request);
-    co_await call;
+    co_await Until(call);
     co_return std::move(call.response);
 }
 

@@ -102,7 +102,7 @@ Task<Endpoints> NodeDocuments::endpoints(const Provider& provider)
 {
     Entry& entry = metadata_of(provider);
     if (!ready(entry)) {
-        [[maybe_unused]] bool landed = co_await land(entry);
+        co_await land(entry);
     }
     co_return *entry.endpoints;
 }
@@ -111,11 +111,11 @@ Task<std::shared_ptr<const Jwks>> NodeDocuments::keys(const Provider& provider)
 {
     Entry& metadata = metadata_of(provider);
     if (!ready(metadata)) {
-        [[maybe_unused]] bool landed = co_await land(metadata);
+        co_await land(metadata);
     }
     Entry& entry = keys_of(metadata);
     if (!ready(entry)) {
-        [[maybe_unused]] bool landed = co_await land(entry);
+        co_await land(entry);
     }
     co_return entry.keys;
 }
@@ -128,14 +128,14 @@ Task<std::shared_ptr<const Jwks>> NodeDocuments::newer_keys(const Provider& prov
 
     if (entry.flying) {                              // a fetch that began before we knew: it may still bring the old set
         Landing landing(entry, log_);
-        co_await landing;
+        co_await Until(landing);
     }
     look(entry);
     if (entry.keys != seen && entry.age() < entry.policy().min_refresh) co_return entry.keys;
 
     if (refetch(entry)) {
         Landing landing(entry, log_);
-        co_await landing;
+        co_await Until(landing);
     }
     co_return entry.known() ? entry.keys : seen;
 }
@@ -224,7 +224,7 @@ Task<bool> NodeDocuments::land(Entry& entry)
         launch(entry);
     }
     Landing landing(entry, log_);
-    co_await landing;
+    co_await Until(landing);
     if (landing.failure) throw Failure(*landing.failure);
     co_return true;
 }
@@ -234,7 +234,7 @@ Root NodeDocuments::fly(Entry& entry)
 {
     std::shared_ptr<const Failure> failure;
     try {
-        [[maybe_unused]] bool obtained = co_await obtain(entry);
+        co_await obtain(entry);
     } catch (const Failure& refused) {
         failure = std::make_shared<const Failure>(refused);
     } catch (const std::exception& e) {
@@ -251,7 +251,7 @@ Task<bool> NodeDocuments::obtain(Entry& entry)
     while (!zone_.acquire_lease(entry.url, now_ms(), timeout + lease_margin)) {
         if (now_ms() - started > timeout) fail(Reason::provider_timeout, describe(entry) + "another worker's fetch takes too long");
         Pause pause(log_, look_again);
-        co_await pause;
+        co_await Until(pause);
         if (look(entry)) co_return true;
         require_no_failure_since(entry, started);
     }

@@ -120,11 +120,6 @@ void Flow::wait() noexcept
     deadline_.start(static_cast<ngx_msec_t>(conf_.provider.login_deadline));
 }
 
-void Flow::settle(Reason reason, std::string detail)
-{
-    failure_.emplace(reason, std::move(detail));
-}
-
 namespace {
 
 Task<Reply> travel(Journey journey, const Provider& provider, Ports& ports, const Request& request, Existing existing)
@@ -159,7 +154,7 @@ Root Flow::drive(Flow& flow, Journey journey, Existing existing)
     } catch (const Failure& failure) {
         flow.failure_ = failure;
     } catch (const std::exception& e) {
-        flow.settle(Reason::internal, e.what());
+        flow.failure_.emplace(Reason::internal, e.what());
     }
     flow.deadline_.stop();
     // Never finalize the request from inside a coroutine: that frees this frame.
@@ -170,7 +165,7 @@ void Flow::expire(void* flow)
 {
     auto* self = static_cast<Flow*>(flow);
     self->root_ = Root();  // cancels every call of this login
-    self->settle(Reason::provider_timeout, "login_deadline has passed");
+    self->failure_.emplace(Reason::provider_timeout, "login_deadline has passed");
     self->finished_.fire();
 }
 

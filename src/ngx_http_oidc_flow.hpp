@@ -31,7 +31,6 @@ private:
     static Root drive(Flow& flow, Journey journey, Existing existing);
     static void run_phases(void* request);
     static void expire(void* flow);
-    void settle(Reason reason, std::string detail);
 
     const ProviderConf& conf_;
     Request request_;

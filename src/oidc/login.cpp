@@ -186,8 +186,7 @@ Task<Tokens> exchange(const Provider& provider, const Endpoints& endpoints, Port
         if (failure.reason != Reason::token_refused) throw;
         refused = std::current_exception();
     }
-    bool forgotten = co_await ports.sessions.forget(use_key(attempt));
-    static_cast<void>(forgotten);
+    co_await ports.sessions.forget(use_key(attempt));
     std::rethrow_exception(refused);
 }
 
@@ -222,8 +221,7 @@ Task<Reply> complete(const Provider& provider, Ports& ports, const Request& requ
     std::string name = session_cookie_name(provider, request.https);
     std::string_view old = find_cookie(request.cookies, name);
     SessionKey old_key = sha256(old);
-    std::optional<std::string> replaced = co_await ports.sessions.take(old_key);
-    static_cast<void>(replaced);
+    co_await ports.sessions.take(old_key);
     Reply reply = redirect(request.base_url + attempt.return_path);
     reply.set_cookies.push_back(set_cookie(name, id, session_cookie_attributes(provider, request.https)));
     reply.set_cookies.push_back(count_round(provider, request, attempt.restarts));

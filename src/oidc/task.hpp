@@ -59,6 +59,19 @@ private:
     std::coroutine_handle<promise_type> self_;
 };
 
+// Awaits a named awaiter that can be neither copied nor moved: g++ 12 copies what a call in a co_await refers to.
+template <class Awaiter>
+class Until {
+public:
+    explicit Until(Awaiter& awaiter) noexcept : awaiter_{&awaiter} {}
+    bool await_ready() const noexcept { return awaiter_->await_ready(); }
+    void await_suspend(std::coroutine_handle<> waiter) const noexcept { awaiter_->await_suspend(waiter); }
+    void await_resume() const noexcept {}
+
+private:
+    Awaiter* awaiter_;
+};
+
 // The root of a chain of Tasks. Its owner (the request) starts it and cancels it
 // by destroying it; it has no caller to resume.
 class [[nodiscard]] Root {
