@@ -37,6 +37,9 @@ my @kept = grep { $_->get(rp('/x'))->status == 200 } @all;
 cmp_ok(scalar @kept, '>=', 5, 'a full zone of ' . @kept . ' sessions');
 cmp_ok(scalar @kept, '<', 40, '... that has begun to evict');
 
+# The zones' free pages.
+sub pages { return { sessions => $nginx->free_pages(64 * 1024), private => $nginx->free_pages(4 * 1024 * 1024) } }
+
 sub survivors { return scalar grep { $_->get(rp('/x'))->status == 200 } @kept }
 
 # 10,000 requests without a session
@@ -46,10 +49,13 @@ my $command = join ' ', 'curl -s -o /dev/null -w "%{http_code}\n" --cacert', ca_
 my %status;
 $status{$_}++ for split /\n/, `$command`;
 my $warm = $rss->();
+my $before = pages();
+cmp_ok($before->{private}, '>', 900, "free pages: $before->{private} of the private zone, $before->{sessions} of the sessions'");
 $status{$_}++ for split /\n/, `$command`;
 is_deeply(\%status, { 302 => 10000 }, '10,000 redirects to the provider');
 cmp_ok($rss->() - $warm, '<', 1024, 'the worker has not grown by 1 MB over the second half');
 is(survivors(), scalar @kept, 'every session is still there');
+is_deeply(pages(), $before, 'the zones have as many free pages as before');
 
 # 1,000 callbacks with genuine cookies and codes that the provider refuses
 subtest 'refused callbacks' => sub {
@@ -66,6 +72,7 @@ subtest 'refused callbacks' => sub {
     is($refused, 1000, '1,000 genuine cookies with forged codes: all refused');
     is(scalar(grep { $_ eq 'token_refused' } $nginx->reasons), 1000, 'by the provider');
     is(survivors(), scalar @kept, 'every session is still there');
+    is_deeply(pages(), $before, 'the zones have as many free pages as before');
     my $browser = browser();
     is($browser->navigate(rp('/x'))->status, 200, 'and a login works');
 };

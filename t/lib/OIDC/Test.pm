@@ -488,6 +488,21 @@ sub workers
     return grep { my $title = OIDC::Test::read_file("/proc/$_/cmdline"); $title =~ /worker process/ && ($o{all} || $title !~ /shutting down/) } @pids;
 }
 
+# The free pages of the zone of that size as a worker sees them: nginx's ngx_slab_pool_t, at the start of the mapping, counts them in
+# `pfree`.
+sub free_pages
+{
+    my ($self, $size) = @_;
+    no warnings qw(portable);
+    my ($pid) = $self->workers;
+    my ($start) = map { hex $_->[0] } grep { @$_ && hex($_->[1]) - hex($_->[0]) == $size } map { [/^(\w+)-(\w+) rw-s/] }
+        split /\n/, OIDC::Test::read_file("/proc/$pid/maps");
+    open my $memory, '<:raw', "/proc/$pid/mem" or croak "/proc/$pid/mem: $!";
+    seek $memory, $start + 80, 0;
+    read $memory, my $bytes, 8;
+    return unpack 'Q', $bytes;
+}
+
 sub signal { my ($self, $name) = @_; return kill $name, $self->{pid} }
 
 # HUP, and waits for the workers of the new configuration. `conf` replaces the old one.
