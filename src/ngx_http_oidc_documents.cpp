@@ -26,7 +26,7 @@ struct Kind {
 constexpr Kind metadata_kind{"metadata", "Accept: application/json", Reason::metadata_refused, Reason::metadata_malformed,
                              &Provider::metadata_cache};
 constexpr Kind keys_kind{"keys", "Accept: application/jwk-set+json, application/json", Reason::jwks_refused, Reason::jwks_malformed,
-                       &Provider::jwks_cache};
+                         &Provider::jwks_cache};
 
 // One document of one provider, in this worker.
 struct Entry {
@@ -97,23 +97,19 @@ private:
 class Pause {
 public:
     Pause(ngx_log_t* log, ngx_msec_t length) noexcept
-        : over_{log}, timer_{log, [](void* self) noexcept { static_cast<Pause*>(self)->over_.fire(); }, this}, length_{length}
+        : over_{log}, timer_{log, [](void* self) noexcept { static_cast<Pause*>(self)->over_.fire(); }, this}
     {
+        timer_.start(length);
     }
     Pause(const Pause&) = delete;
     Pause& operator=(const Pause&) = delete;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) noexcept
-    {
-        over_.resume(waiter);
-        timer_.start(length_);
-    }
+    void await_suspend(std::coroutine_handle<> waiter) noexcept { over_.resume(waiter); }
 
 private:
     Posted over_;
     Timer timer_;
-    ngx_msec_t length_;
 };
 
 // Ended with the frame that holds it: when the worker stops in the middle of a fetch, too.
@@ -134,8 +130,8 @@ void adopt(Entry& entry, std::string_view body, std::int64_t fetched)
 {
     const Digest digest = sha256(body);
     if (!entry.known() || digest != entry.digest) {
-        if (&entry.kind == &metadata_kind) entry.endpoints = std::make_shared<const Endpoints>(parse_metadata(entry.provider, body));
-        else entry.keys = std::make_shared<const Jwks>(parse_jwks(body));
+        if (&entry.kind == &keys_kind) entry.keys = std::make_shared<const Jwks>(parse_jwks(body));
+        else entry.endpoints = std::make_shared<const Endpoints>(parse_metadata(entry.provider, body));
         entry.digest = digest;
     }
     entry.fetched = fetched;
@@ -273,15 +269,16 @@ void NodeDocuments::require_no_failure_since(const Entry& entry, std::int64_t ti
 
 void NodeDocuments::accept(Entry& entry, const HttpResponse& response)
 {
-    if (response.transport == Transport::too_large) fail(entry.kind.malformed, entry.describe() + ": larger than http_max_response");
-    require_response(response, entry.describe());
-    if (response.status != 200) fail(entry.kind.refused, entry.describe() + ": HTTP status " + std::to_string(response.status));
+    const std::string name = entry.describe();
+    if (response.transport == Transport::too_large) fail(entry.kind.malformed, name + ": larger than http_max_response");
+    require_response(response, name);
+    if (response.status != 200) fail(entry.kind.refused, name + ": HTTP status " + std::to_string(response.status));
 
     const std::int64_t now = std::max(now_ms(), entry.seen + 1);  // so that nobody takes it for the one before
     adopt(entry, response.body, now);
     entry.seen = now;
     zone_.take(entry.key("failure"), now);
-    if (zone_.put(entry.key(), response.body, never, 0, now)) return;
+    if (zone_.put(entry.key(), response.body, {never}, now)) return;
     ngx_log_error(NGX_LOG_WARN, log_, 0, "oidc: a document of provider \"%s\" does not fit into zone \"%*s\"",
                   entry.provider.name.c_str(), zone_.name().size(), zone_.name().data());
 }
@@ -318,7 +315,9 @@ Task<bool> NodeDocuments::obtain(Entry& entry)
     const std::int64_t started = now_ms();
     const std::int64_t timeout = entry.provider.http.timeout;
     while (!zone_.use_once(entry.key("lease"), now_ms() + timeout + lease_margin, now_ms())) {
-        if (now_ms() - started > timeout) fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
+        if (now_ms() - started > timeout) {
+            fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
+        }
         Pause pause(log_, look_again);
         co_await Until(pause);
         if (look(entry)) co_return true;
@@ -336,7 +335,7 @@ Task<bool> NodeDocuments::obtain(Entry& entry)
         accept(entry, response);
     } catch (const Failure& failure) {
         const char reason = static_cast<char>(failure.reason);
-        zone_.put(entry.key("failure"), {&reason, 1}, never, 0, now_ms());
+        zone_.put(entry.key("failure"), {&reason, 1}, {never}, now_ms());
         throw;
     }
     co_return true;

@@ -129,16 +129,16 @@ public:
         release(item);
     }
 
-    bool insert(const Digest& key, std::string_view bytes, std::int64_t expires, std::int64_t idle, std::int64_t now) noexcept
+    bool insert(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now) noexcept
     {
         change();
         auto* item = static_cast<Item*>(allocate(sizeof(Item), now));
         if (item == nullptr) return false;
         *item = Item{};
-        item->expires = expires;
+        item->expires = life.expires;
         item->used = now;
         item->size = static_cast<std::uint32_t>(bytes.size());
-        item->idle = static_cast<std::uint32_t>(std::min<std::int64_t>(idle, std::numeric_limits<std::uint32_t>::max()));
+        item->idle = static_cast<std::uint32_t>(std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max()));
         if (!fill(item, bytes, now)) return false;
 
         if (Item* former = find(key, now)) drop(former);
@@ -284,20 +284,20 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     return bytes;
 }
 
-bool Zone::store(const Digest& key, std::string_view bytes, std::int64_t expires, std::int64_t idle, std::int64_t now, bool once) noexcept
+bool Zone::store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
 {
     bool stored;
     std::size_t lost;
     {
         Locked zone(*this);
         if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;
-        stored = zone.insert(key, bytes, expires, idle, now);
+        stored = zone.insert(key, bytes, life, now);
         lost = zone.to_warn_of();
     }
     if (lost != 0) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first; enlarge it",
-                      &zone_->shm.name, lost);
+                      "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first; "
+                      "enlarge it", &zone_->shm.name, lost);
     }
     return stored;
 }

@@ -16,6 +16,10 @@ namespace oidc::ngx {
 // The times of a zone are on one clock, which its callers choose: Unix seconds or milliseconds of ngx_current_msec.
 class Zone {
 public:
+    struct Life {
+        std::int64_t expires;
+        std::int64_t idle = 0;    // the longest time between two uses; 0: any
+    };
     struct Copy {
         std::string bytes;
         std::int64_t stored;
@@ -37,20 +41,22 @@ public:
     // What was stored later than `since`, without touching it.
     std::optional<Copy> read(const Digest& key, std::int64_t since, std::int64_t now);
     std::optional<std::string> take(const Digest& key, std::int64_t now);    // and removes it
-    // Room is made by evicting what has expired first, then the least recently used. idle: the longest time between two
-    // uses, 0 for any. False: too large.
-    bool put(const Digest& key, std::string_view bytes, std::int64_t expires, std::int64_t idle, std::int64_t now) noexcept
+    // Room is made by evicting what has expired first, then the least recently used. False: too large.
+    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now) noexcept
     {
-        return store(key, bytes, expires, idle, now, false);
+        return store(key, bytes, life, now, false);
     }
     // An item without bytes. False: it is there already.
-    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept { return store(key, {}, expires, 0, now, true); }
+    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept
+    {
+        return store(key, {}, {expires}, now, true);
+    }
 
 private:
     class Locked;
 
     static ngx_int_t attach(ngx_shm_zone_t* shm, void* former) noexcept;
-    bool store(const Digest& key, std::string_view bytes, std::int64_t expires, std::int64_t idle, std::int64_t now, bool once) noexcept;
+    bool store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept;
 
     ngx_shm_zone_t* zone_;
     Digest key_{};

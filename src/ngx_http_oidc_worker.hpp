@@ -25,7 +25,7 @@ public:
     Task<std::optional<std::string>> take(SessionKey key) override { co_return zone_.take(key, ngx_time()); }
     Task<bool> put(SessionKey key, std::string record, std::int64_t expires) override
     {
-        co_return zone_.put(key, record, expires, idle_, ngx_time());
+        co_return zone_.put(key, record, {expires, idle_}, ngx_time());
     }
     Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states_.use_once(state, expires, ngx_time()); }
     Task<bool> forget(Digest state) override { co_return states_.take(state, ngx_time()).has_value(); }
