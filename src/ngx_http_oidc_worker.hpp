@@ -4,7 +4,6 @@
 #include <memory>
 #include <vector>
 
-#include "ngx_http_oidc.hpp"
 #include "ngx_http_oidc_conf.hpp"
 #include "oidc/failure.hpp"
 #include "oidc/ports.hpp"
