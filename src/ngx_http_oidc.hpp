@@ -119,16 +119,4 @@ T* make_in_pool(ngx_pool_t* pool, Args&&... args)
     return object;
 }
 
-// The lock of a slab zone, the only mutex that nginx's master unlocks for a worker that was killed.
-class ShmLock {
-public:
-    explicit ShmLock(ngx_slab_pool_t* pool) noexcept : pool_{pool} { ngx_shmtx_lock(&pool_->mutex); }
-    ShmLock(const ShmLock&) = delete;
-    ShmLock& operator=(const ShmLock&) = delete;
-    ~ShmLock() { ngx_shmtx_unlock(&pool_->mutex); }
-
-private:
-    ngx_slab_pool_t* pool_;
-};
-
 }  // namespace oidc::ngx

@@ -9,7 +9,8 @@
 namespace oidc::ngx {
 namespace {
 
-constexpr std::size_t default_store_size = 8 * 1024 * 1024, private_zone_size = 4 * 1024 * 1024, min_zone_size = 64 * 1024;
+constexpr std::size_t default_store_size = 8 * 1024 * 1024, documents_size = 4 * 1024 * 1024,
+                      states_size = 1024 * 1024, min_zone_size = 64 * 1024;
 constexpr std::size_t min_cookie_key = 32, max_cookie_key = 4096;
 
 // The C entry of a directive.
@@ -21,7 +22,7 @@ char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 
 Mistake duplicate(ngx_conf_t* cf, const Words& words) { return {here(cf), quoted(words[0]) + " directive is duplicate"}; }
 
-SessionZone* find_zone(const MainConf& main, std::string_view name)
+Zone* find_zone(const MainConf& main, std::string_view name)
 {
     auto at = std::ranges::find_if(main.zones, [&](const auto& zone) { return zone->name() == name; });
     return at == main.zones.end() ? nullptr : at->get();
@@ -39,7 +40,7 @@ void declare_session_zone(ngx_conf_t* cf, const Words& words, void* conf)
     std::size_t size = parse_size(zone.substr(colon + 1));
     if (size < min_zone_size) throw Mistake("the zone " + quoted(name) + " is too small; 64k is the least");
     if (find_zone(main, name) != nullptr) throw Mistake("the zone " + quoted(name) + " is declared twice");
-    main.zones.push_back(std::make_unique<SessionZone>(cf, name, size));
+    main.zones.push_back(std::make_unique<Zone>(cf, name, size));
 }
 
 void add_cookie_key(ngx_conf_t* cf, const Words& words, void* conf)
@@ -141,7 +142,7 @@ void add_require(ngx_conf_t* cf, const Words& words, void* conf)
 void complete_session_store(ngx_conf_t* cf, MainConf& main, ProviderConf& conf)
 {
     if (conf.session_store.empty()) {
-        main.zones.push_back(std::make_unique<SessionZone>(cf, "oidc_default_store_" + conf.provider.name, default_store_size));
+        main.zones.push_back(std::make_unique<Zone>(cf, "oidc_default_store_" + conf.provider.name, default_store_size));
         conf.sessions = main.zones.back().get();
         return;
     }
@@ -157,7 +158,8 @@ void complete_session_store(ngx_conf_t* cf, MainConf& main, ProviderConf& conf)
 void complete_main(ngx_conf_t* cf, MainConf& main)
 {
     if (main.providers.empty()) return;
-    main.private_zone = std::make_unique<PrivateZone>(cf, private_zone_size);
+    main.documents = std::make_unique<Zone>(cf, "oidc_documents", documents_size);
+    main.states = std::make_unique<Zone>(cf, "oidc_states", states_size);
     for (auto& conf : main.providers) {
         CookieRules& cookie = conf->provider.cookie;
         if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + conf->provider.name : "");

@@ -26,7 +26,7 @@ struct ProviderConf {
     Provider provider;
     std::vector<AuthArg> args;                             // as written: auth_args, extra_auth_args, prompt, login_hint, ...
     ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
-    SessionZone* sessions = nullptr;
+    Zone* sessions = nullptr;
     std::string cookie_names[2];                           // of the session: on http, on https
     std::string session_store;                             // its name; empty: a zone of its own
     Place place{}, store_place{};                          // of oidc_provider, of session_store
@@ -52,9 +52,9 @@ struct ClaimSet {                                          // oidc_claim_set
 
 struct MainConf {
     std::vector<std::unique_ptr<ProviderConf>> providers;
-    std::vector<std::unique_ptr<SessionZone>> zones;       // oidc_session_zone and the defaults
-    std::unique_ptr<PrivateZone> private_zone;             // documents, used states, the random cookie key
-    std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the private zone's random key
+    std::vector<std::unique_ptr<Zone>> zones;              // oidc_session_zone and the defaults
+    std::unique_ptr<Zone> documents, states;               // of the node: what was fetched, which states were used
+    std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the random key of the zone of states
 };
 
 struct HostName {                                          // of server_name: nginx keeps its own list during configuration only

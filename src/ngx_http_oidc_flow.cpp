@@ -98,7 +98,7 @@ void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure&
 Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf)
     : conf_{conf},
       request_{make_request(r, conf)},
-      sessions_{*conf.sessions, *main.private_zone, conf.provider.session_idle_timeout},
+      sessions_{*conf.sessions, *main.states, conf.provider.session_idle_timeout},
       ports_{*worker().http, sessions_, *worker().documents, worker_random, main.cookie_keys},
       finished_{r->connection->log},
       deadline_{r->connection->log, &Flow::expire, this}

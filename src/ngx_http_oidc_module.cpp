@@ -88,8 +88,9 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
     auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
     if (main == nullptr || main->providers.empty()) return NGX_OK;
     try {
-        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->private_zone->cookie_key());
-        return init_process(cycle);
+        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->states->cookie_key());
+        init_process(*main, cycle->log);
+        return NGX_OK;
     } catch (const std::exception& e) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "oidc: the worker cannot start: %s", e.what());
         return NGX_ERROR;

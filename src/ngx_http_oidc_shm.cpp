@@ -1,175 +1,303 @@
 #include "ngx_http_oidc_shm.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <limits>
+#include <stdexcept>
 
-#include "ngx_http_oidc_slab.hpp"
+#include <openssl/rand.h>
 
 namespace oidc::ngx {
 namespace {
 
-using slab::Bytes;
-using slab::Change;
-using slab::Item;
-using slab::Locked;
-using slab::Table;
+constexpr std::uint64_t layout = 0x6f69646373680002;  // of what follows
+constexpr int walk = 128;                             // how far from the oldest item an expired one is looked for
 
-constexpr int walk = 128;                            // how far from the oldest session an expired one is looked for
+// The slab rounds what is above half a page to whole pages: bytes go in pieces of one size, which every freed item leaves
+// ready for the next.
+struct Chunk {
+    static constexpr std::size_t capacity = 504;
 
-struct Session : Item {
-    std::int64_t expires;
-    std::int64_t used;
-    Bytes record;
-    std::uint32_t idle;
+    Chunk* next;
+    char bytes[capacity];
 };
-static_assert(sizeof(Session) <= 128, "a size class of the slab");
+static_assert(sizeof(Chunk) == 512, "a size class of the slab");
 
-struct SessionHeader : slab::Head {
-    static constexpr std::uint64_t layout = 0x6f69646373650001;
+struct Item {
+    static constexpr std::size_t name_size = 24;
 
-    void init(ngx_shm_zone_t*) noexcept { sessions.init(); }
-
-    Table sessions;
-    std::size_t evicted;
-};
-using Sessions = Locked<SessionHeader>;
-
-bool dead(const Session& session, std::int64_t now) noexcept
-{
-    return session.expires <= now || (session.idle != 0 && session.used + session.idle <= now);
-}
-
-void drop(Sessions& zone, Session* session) noexcept
-{
-    zone->sessions.remove(session);
-    slab::release(zone.pool(), session->record);
-    ngx_slab_free_locked(zone.pool(), session);
-}
-
-// Absent, and gone for good, once it has expired.
-Session* find_live(Sessions& zone, const SessionKey& key, std::int64_t now) noexcept
-{
-    auto* session = static_cast<Session*>(zone->sessions.find(key));
-    if (session == nullptr || !dead(*session, now)) return session;
-    Change change(*zone);
-    drop(zone, session);
-    return nullptr;
-}
-
-Session* find_expired(Sessions& zone, std::int64_t now) noexcept
-{
-    Item* item = zone->sessions.oldest();
-    for (int i = 0; i < walk && item != nullptr; i++, item = zone->sessions.younger(item)) {
-        if (dead(*static_cast<Session*>(item), now)) return static_cast<Session*>(item);
-    }
-    return nullptr;
-}
-
-void use(Sessions& zone, Session* session, std::int64_t now) noexcept
-{
-    Change change(*zone);
-    session->used = now;
-    zone->sessions.touch(session);
-}
-
-// Makes room for one `put`: expired sessions first, then the least recently used.
-class Eviction {
-public:
-    Eviction(Sessions& zone, std::int64_t now) noexcept : zone_{zone}, now_{now} {}
-
-    bool operator()() noexcept
+    bool dead(std::int64_t now) const noexcept { return expires <= now || (idle != 0 && used + idle <= now); }
+    void copy_to(char* out) const noexcept
     {
-        Session* victim = find_expired(zone_, now_);
-        if (victim == nullptr) {
-            victim = static_cast<Session*>(zone_->sessions.oldest());
-            if (victim == nullptr) return false;
-            zone_->evicted++;
-            live_ = true;
+        std::size_t left = size;
+        for (const Chunk* chunk = first; left > 0; chunk = chunk->next) {
+            const std::size_t piece = std::min(left, Chunk::capacity);
+            out = std::copy_n(chunk->bytes, piece, out);
+            left -= piece;
         }
-        drop(zone_, victim);
-        return true;
     }
-    bool took_live() const noexcept { return live_; }
+    std::string text() const
+    {
+        std::string bytes(size, '\0');
+        copy_to(bytes.data());
+        return bytes;
+    }
 
-private:
-    Sessions& zone_;
-    std::int64_t now_;
-    bool live_ = false;
+    ngx_str_node_t node;              // first: the tree hands out nodes
+    unsigned char name[name_size];    // with the hash 28 of the digest's 32 bytes: enough to tell items apart
+    ngx_queue_t order;
+    std::int64_t expires, used;
+    Chunk* first;
+    std::uint32_t size, idle;
+};
+static_assert(sizeof(Item) == 128, "a size class of the slab");
+
+Item* item_of(ngx_queue_t* link) noexcept { return ngx_queue_data(link, Item, order); }
+
+// The digests are of random or fixed bytes nobody can choose: any part is as good as a hash.
+std::uint32_t hash_of(const Digest& key) noexcept
+{
+    std::uint32_t hash;
+    std::memcpy(&hash, key.data() + Item::name_size, sizeof hash);
+    return hash;
+}
+
+struct Header {
+    std::uint64_t magic;
+    std::uint32_t dirty;
+    ngx_rbtree_t tree;
+    ngx_rbtree_node_t sentinel;
+    ngx_queue_t order;                // the most recently used first
+    std::size_t evicted;              // alive
+    std::int64_t warned;              // Unix seconds of the last warning about a full zone
 };
 
-bool insert(Sessions& zone, const SessionKey& key, std::string_view record, const Session& values, Eviction& evict) noexcept
-{
-    Bytes bytes{};
-    if (!slab::store(zone.pool(), record, bytes, evict)) return false;
-    void* memory = slab::allocate(zone.pool(), sizeof(Session), evict);
-    if (memory == nullptr) {
-        slab::release(zone.pool(), bytes);
-        return false;
-    }
-    if (Item* former = zone->sessions.find(key)) drop(zone, static_cast<Session*>(former));
-    auto* session = ::new (memory) Session(values);
-    session->digest = key;
-    session->record = bytes;
-    zone->sessions.insert(session);
-    return true;
-}
+// Only the order of stores matters: a killed process leaves what it had stored so far.
+void fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 }  // namespace
 
-SessionZone::SessionZone(ngx_conf_t* cf, std::string_view name, std::size_t size)
-    : zone_{slab::declare(cf, name, size, slab::attach<SessionHeader>, this)}
-{
-}
-
-std::string_view SessionZone::name() const noexcept { return view(zone_->shm.name); }
-
-std::string_view SessionZone::get(const SessionKey& key, std::int64_t now, ngx_pool_t* pool) noexcept
-{
-    Sessions zone(zone_);
-    Session* session = find_live(zone, key, now);
-    if (session == nullptr) return {};
-    void* copy = ngx_palloc(pool, session->record.size);
-    if (copy == nullptr) return {};
-    slab::copy_out(session->record, copy);
-    use(zone, session, now);
-    return {static_cast<const char*>(copy), session->record.size};
-}
-
-std::optional<std::string> SessionZone::take(const SessionKey& key, std::int64_t now)
-{
-    Sessions zone(zone_);
-    Session* session = find_live(zone, key, now);
-    if (session == nullptr) return std::nullopt;
-    std::string record(session->record.size, '\0');
-    slab::copy_out(session->record, record.data());
-    Change change(*zone);
-    drop(zone, session);
-    return record;
-}
-
-bool SessionZone::put(const SessionKey& key, std::string_view record, std::int64_t expires, std::int64_t idle, std::int64_t now)
-{
-    Session values{};
-    values.expires = expires;
-    values.used = now;
-    values.idle = static_cast<std::uint32_t>(std::clamp<std::int64_t>(idle, 0, std::numeric_limits<std::uint32_t>::max()));
-
-    bool stored = false, warn = false;
-    std::size_t evicted = 0;
+// A zone under its lock, the only mutex that nginx's master unlocks for a worker that was killed. What changes the zone marks
+// it dirty until then: whoever finds it so empties it, the allocator's own state included.
+class Zone::Locked {
+public:
+    explicit Locked(const Zone& zone) noexcept : pool_{reinterpret_cast<ngx_slab_pool_t*>(zone.zone_->shm.addr)}
     {
-        Sessions zone(zone_);
-        // One record must not drive out everybody else's.
-        if (record.empty() || record.size() > slab::capacity(zone.pool()) / 4) return false;
-        Change change(*zone);
-        Eviction evict(zone, now);
-        stored = insert(zone, key, record, values, evict);
-        warn = evict.took_live() && slab::may_warn(*zone, now);
-        evicted = zone->evicted;
+        ngx_shmtx_lock(&pool_->mutex);
+        header_ = static_cast<Header*>(pool_->data);
+        if (header_ != nullptr && header_->magic == layout && header_->dirty == 0) [[likely]] return;
+        if (header_ != nullptr) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "oidc: a killed process left zone \"%V\" half-changed: it has been emptied", &zone.zone_->shm.name);
+        }
+        build();
     }
-    if (warn) {
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+    ~Locked()
+    {
+        fence();
+        header_->dirty = 0;
+        ngx_shmtx_unlock(&pool_->mutex);
+    }
+
+    // Absent, and gone for good, once it has expired.
+    Item* find(const Digest& key, std::int64_t now) noexcept
+    {
+        ngx_str_t name{Item::name_size, const_cast<u_char*>(key.data())};
+        auto* item = reinterpret_cast<Item*>(ngx_str_rbtree_lookup(&header_->tree, &name, hash_of(key)));
+        if (item == nullptr || !item->dead(now)) return item;
+        drop(item);
+        return nullptr;
+    }
+
+    void use(Item* item, std::int64_t now) noexcept
+    {
+        change();
+        item->used = now;
+        if (ngx_queue_head(&header_->order) == &item->order) return;
+        ngx_queue_remove(&item->order);
+        ngx_queue_insert_head(&header_->order, &item->order);
+    }
+
+    void drop(Item* item) noexcept
+    {
+        change();
+        ngx_rbtree_delete(&header_->tree, &item->node.node);
+        ngx_queue_remove(&item->order);
+        release(item);
+    }
+
+    bool insert(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now) noexcept
+    {
+        change();
+        auto* item = static_cast<Item*>(allocate(sizeof(Item), now));
+        if (item == nullptr) return false;
+        *item = Item{};
+        item->expires = life.expires;
+        item->used = now;
+        item->size = static_cast<std::uint32_t>(bytes.size());
+        item->idle = static_cast<std::uint32_t>(std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max()));
+        if (!fill(item, bytes, now)) return false;
+
+        if (Item* former = find(key, now)) drop(former);
+        std::copy_n(key.data(), Item::name_size, item->name);
+        item->node.str = {Item::name_size, item->name};
+        item->node.node.key = hash_of(key);
+        ngx_rbtree_insert(&header_->tree, &item->node.node);
+        ngx_queue_insert_head(&header_->order, &item->order);
+        return true;
+    }
+
+    // One item must not drive out all the others.
+    bool too_large(std::size_t size) const noexcept { return size > static_cast<std::size_t>(pool_->end - pool_->start) / 4; }
+
+    // How many live items the zone has lost, when it has lost another and no warning of the last minute says so.
+    std::size_t to_warn_of() noexcept
+    {
+        if (!evicted_ || ngx_time() - header_->warned < 60) return 0;
+        header_->warned = ngx_time();
+        return header_->evicted;
+    }
+
+private:
+    void change() noexcept
+    {
+        header_->dirty = 1;
+        fence();
+    }
+
+    void build() noexcept
+    {
+        pool_->data = nullptr;
+        fence();
+        ngx_slab_init(pool_);
+        pool_->log_nomem = 0;  // a full zone is ordinary: we evict
+        // Never null: the first allocation of a zone of 64 kB or more.
+        header_ = static_cast<Header*>(ngx_slab_calloc_locked(pool_, sizeof(Header)));
+        ngx_rbtree_init(&header_->tree, &header_->sentinel, ngx_str_rbtree_insert_value);
+        ngx_queue_init(&header_->order);
+        header_->magic = layout;
+        fence();
+        pool_->data = header_;
+    }
+
+    void* allocate(std::size_t size, std::int64_t now) noexcept
+    {
+        void* memory = ngx_slab_alloc_locked(pool_, size);
+        while (memory == nullptr && evict(now)) memory = ngx_slab_alloc_locked(pool_, size);
+        return memory;
+    }
+
+    // What has expired first, then the least recently used. A state or a lease is no loss to warn of.
+    bool evict(std::int64_t now) noexcept
+    {
+        if (ngx_queue_empty(&header_->order)) return false;
+        ngx_queue_t* link = ngx_queue_last(&header_->order);
+        for (int i = 0; i < walk && link != &header_->order && !item_of(link)->dead(now); i++) link = ngx_queue_prev(link);
+        const bool expired = link != &header_->order && item_of(link)->dead(now);
+        Item* victim = item_of(expired ? link : ngx_queue_last(&header_->order));
+        if (!expired && victim->size != 0) {
+            evicted_ = true;
+            header_->evicted++;
+        }
+        drop(victim);
+        return true;
+    }
+
+    bool fill(Item* item, std::string_view bytes, std::int64_t now) noexcept
+    {
+        for (Chunk** last = &item->first; !bytes.empty(); last = &(*last)->next) {
+            *last = static_cast<Chunk*>(allocate(sizeof(Chunk), now));
+            if (*last == nullptr) {
+                release(item);
+                return false;
+            }
+            (*last)->next = nullptr;
+            bytes.remove_prefix(bytes.copy((*last)->bytes, Chunk::capacity));
+        }
+        return true;
+    }
+
+    void release(Item* item) noexcept
+    {
+        while (Chunk* chunk = item->first) {
+            item->first = chunk->next;
+            ngx_slab_free_locked(pool_, chunk);
+        }
+        ngx_slab_free_locked(pool_, item);
+    }
+
+    ngx_slab_pool_t* pool_;
+    Header* header_;
+    bool evicted_ = false;
+};
+
+Zone::Zone(ngx_conf_t* cf, std::string_view name, std::size_t size)
+{
+    ngx_str_t kept = copy(cf->pool, name);
+    zone_ = ngx_shared_memory_add(cf, &kept, size, &ngx_http_oidc_module);
+    if (zone_ == nullptr) throw std::runtime_error{"a shared memory zone could not be declared"};
+    if (zone_->data != nullptr) throw std::runtime_error{"the zone \"" + std::string(name) + "\" is declared twice"};
+    zone_->init = attach;
+    zone_->data = this;
+}
+
+// nginx calls it in the master with every configuration; `former` is the zone of the previous one when the memory was kept.
+ngx_int_t Zone::attach(ngx_shm_zone_t* shm, void* former) noexcept
+{
+    Zone& zone = *static_cast<Zone*>(shm->data);
+    if (former != nullptr) zone.key_ = static_cast<Zone*>(former)->key_;
+    else if (RAND_bytes(zone.key_.data(), static_cast<int>(zone.key_.size())) != 1) return NGX_ERROR;
+    Locked built(zone);
+    return NGX_OK;
+}
+
+std::string_view Zone::get(const Digest& key, std::int64_t now, ngx_pool_t* pool) noexcept
+{
+    Locked zone(*this);
+    Item* item = zone.find(key, now);
+    if (item == nullptr) return {};
+    auto* copy = static_cast<char*>(ngx_palloc(pool, item->size));
+    if (copy == nullptr) return {};
+    item->copy_to(copy);
+    zone.use(item, now);
+    return {copy, item->size};
+}
+
+std::optional<Zone::Copy> Zone::read(const Digest& key, std::int64_t since, std::int64_t now)
+{
+    Locked zone(*this);
+    const Item* item = zone.find(key, now);
+    if (item == nullptr || item->used <= since) return std::nullopt;
+    return Copy{item->text(), item->used};
+}
+
+std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
+{
+    Locked zone(*this);
+    Item* item = zone.find(key, now);
+    if (item == nullptr) return std::nullopt;
+    std::string bytes = item->text();
+    zone.drop(item);
+    return bytes;
+}
+
+bool Zone::store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
+{
+    bool stored;
+    std::size_t lost;
+    {
+        Locked zone(*this);
+        if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;
+        stored = zone.insert(key, bytes, life, now);
+        lost = zone.to_warn_of();
+    }
+    if (lost != 0) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "oidc: zone \"%V\" is full: %uz live sessions have been evicted so far, the least recently used first; "
-                      "enlarge it", &zone_->shm.name, evicted);
+                      "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first; "
+                      "enlarge it", &zone_->shm.name, lost);
     }
     return stored;
 }

@@ -1,76 +1,65 @@
-// Shared memory: a zone of sessions per store, and one private zone for documents, used states and the random cookie key.
-// All of a zone's data is under its slab mutex and is published last. A zone that a killed worker left dirty is reset, not trusted.
+// Shared memory: zones of items found by a digest and kept in order of use. Sessions, used states, fetched documents and leases
+// are such items. A zone that a killed worker left half-changed is emptied, not trusted.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "ngx_http_oidc.hpp"
-#include "oidc/failure.hpp"
-#include "oidc/ports.hpp"
+#include "oidc/crypto.hpp"
+#include "oidc/secret.hpp"
 
 namespace oidc::ngx {
 
-class SessionZone {
+// The times of a zone are on one clock, which its callers choose: Unix seconds or milliseconds of ngx_current_msec.
+class Zone {
 public:
-    // Declares the zone during configuration; `sizeof` below 64 kB is refused by the caller. Survives a reload of unchanged size.
-    SessionZone(ngx_conf_t* cf, std::string_view name, std::size_t size);  // throws std::runtime_error with nginx's message logged
-    SessionZone(const SessionZone&) = delete;
+    struct Life {
+        std::int64_t expires;
+        std::int64_t idle = 0;    // the longest time between two uses; 0: any
+    };
+    struct Copy {
+        std::string bytes;
+        std::int64_t stored;
+    };
 
-    std::string_view name() const noexcept;
+    // Declares the zone during configuration: `size` is at least 64 kB. It survives a reload of unchanged size.
+    Zone(ngx_conf_t* cf, std::string_view name, std::size_t size);
+    Zone(const Zone&) = delete;
+    Zone& operator=(const Zone&) = delete;
 
-    // The hot path: the record copied to `pool` in one piece, or an empty view. Expired (absolute or idle) is absent.
-    // Touches the LRU queue and the idle clock. No allocation but the copy, no system call.
-    std::string_view get(const SessionKey& key, std::int64_t now, ngx_pool_t* pool) noexcept;
+    std::string_view name() const noexcept { return view(zone_->shm.name); }
+    // Random, made with the zone and kept over reloads: seals the cookies where no oidc_cookie_key does.
+    Secret cookie_key() const { return Secret(std::string(oidc::view(key_))); }
 
-    std::optional<std::string> take(const SessionKey& key, std::int64_t now);
-    // Evicts expired sessions first, then the least recently used. idle: seconds of idle lifetime, 0 for none.
-    bool put(const SessionKey& key, std::string_view record, std::int64_t expires, std::int64_t idle, std::int64_t now);
+    // The hot path: the bytes copied to `pool` in one piece, or an empty view. Expired (absolute or idle) is absent.
+    // Touches the order of use and the idle clock. No allocation but the copy, no system call.
+    std::string_view get(const Digest& key, std::int64_t now, ngx_pool_t* pool) noexcept;
+
+    // What was stored later than `since`, without touching it.
+    std::optional<Copy> read(const Digest& key, std::int64_t since, std::int64_t now);
+    std::optional<std::string> take(const Digest& key, std::int64_t now);    // and removes it
+    // Room is made by evicting what has expired first, then the least recently used. False: too large.
+    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now) noexcept
+    {
+        return store(key, bytes, life, now, false);
+    }
+    // An item without bytes. False: it is there already.
+    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept
+    {
+        return store(key, {}, {expires}, now, true);
+    }
 
 private:
+    class Locked;
+
+    static ngx_int_t attach(ngx_shm_zone_t* shm, void* former) noexcept;
+    bool store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept;
+
     ngx_shm_zone_t* zone_;
-};
-
-// A document (provider metadata or key set) as fetched.
-struct Document {
-    std::string body;
-    std::int64_t fetched = 0;       // Unix seconds
-    std::uint64_t generation = 0;   // grows with every fetch of any document
-};
-
-struct FetchFailure {
-    Reason reason;
-    std::int64_t at_ms;
-};
-
-class PrivateZone {
-public:
-    PrivateZone(ngx_conf_t* cf, std::size_t size);
-    PrivateZone(const PrivateZone&) = delete;
-
-    // Documents are keyed by URL: providers that share an issuer share them.
-    std::optional<Document> document(std::string_view url, std::uint64_t newer_than);   // nullopt: none, or not newer
-    std::uint64_t put_document(std::string_view url, std::string_view body, std::int64_t now);  // ends the lease; 0: no room
-    // The lease of a fetch: true for one caller on the node until it is ended or expires. Milliseconds of ngx_current_msec.
-    bool acquire_lease(std::string_view url, std::int64_t now_ms, std::int64_t life_ms);
-    bool lease_held(std::string_view url, std::int64_t now_ms);
-    void end_lease(std::string_view url);
-    void put_failure(std::string_view url, Reason reason, std::int64_t now_ms);         // ends the lease
-    std::optional<FetchFailure> last_failure(std::string_view url);                     // nullopt: none since the last success
-
-    bool use_once(const Digest& state, std::int64_t expires, std::int64_t now);          // false: seen before; bounded budget
-    void forget(const Digest& state);
-
-    const Secret& cookie_key();                                                          // random, made once, kept over reloads
-
-
-private:
-    friend struct ZoneInit;
-    ngx_shm_zone_t* zone_;
-    Secret key_;
+    Digest key_{};
 };
 
 }  // namespace oidc::ngx

@@ -1,13 +1,12 @@
 #include "ngx_http_oidc_worker.hpp"
 
-#include <vector>
-
-#include "oidc/failure.hpp"
-
 namespace oidc::ngx {
 namespace {
 
 constexpr ngx_msec_t head_start = 20;                // the worker accepts connections first, ms
+
+// Not in a pool: the calls must end in exit_process, before nginx looks for sockets left open.
+Worker* current = nullptr;
 
 // The documents of one provider, before anybody needs them. A failure says nothing yet: the first login tries again.
 Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
@@ -24,74 +23,41 @@ Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
     }
 }
 
-// In the cycle's pool, emptied by exit_process: the calls must end before nginx looks for sockets left open.
-class Process {
-public:
-    Process(const MainConf& main, ngx_log_t* log) : begin_{log, &Process::on_begin, this}
-    {
-        worker_.http = make_http_client(log);
-        worker_.documents = make_documents(*worker_.http, *main.private_zone, log);
-        for (const std::unique_ptr<ProviderConf>& conf : main.providers) {
-            ahead_.push_back(fetch_ahead(*worker_.documents, conf->provider, log));
-        }
-        begin_.start(head_start);
-    }
-
-    void stop() noexcept
-    {
-        begin_.stop();
-        ahead_.clear();
-        worker_.documents.reset();
-        worker_.http.reset();
-    }
-    Worker& worker() noexcept { return worker_; }
-
-private:
-    static void on_begin(void* self) noexcept
-    {
-        if (ngx_exiting) return;
-        for (Root& root : static_cast<Process*>(self)->ahead_) root.start();
-    }
-
-    Worker worker_;                                  // members end in reverse: the documents before the client they use
-    std::vector<Root> ahead_;
-    Timer begin_;
-};
-
-Process* current = nullptr;
+void begin_ahead(void* worker) noexcept
+{
+    if (ngx_exiting) return;
+    for (Root& root : static_cast<Worker*>(worker)->ahead) root.start();
+}
 
 }  // namespace
 
-Task<std::optional<std::string>> ZoneSessions::take(SessionKey key) { co_return zone_.take(key, ngx_time()); }
-
-Task<bool> ZoneSessions::put(SessionKey key, std::string record, std::int64_t expires)
+std::string printable(std::string_view text)
 {
-    co_return zone_.put(key, record, expires, idle_, ngx_time());
+    std::string safe(text.substr(0, 512));
+    for (char& c : safe) c = c < ' ' || c > '~' ? '?' : c;
+    return safe;
 }
 
-Task<bool> ZoneSessions::use_once(Digest state, std::int64_t expires) { co_return states_.use_once(state, expires, ngx_time()); }
-
-Task<bool> ZoneSessions::forget(Digest state)
+std::string to_text(const Failure& failure)
 {
-    states_.forget(state);
-    co_return true;
+    return printable(std::string(name_of(failure.reason)) + (failure.detail.empty() ? "" : ": " + failure.detail));
 }
 
-Worker& worker() noexcept { return current->worker(); }
+Worker::Worker(const MainConf& main, ngx_log_t* log)
+    : http{make_http_client(log)}, documents{make_documents(*http, *main.documents, log)}, begin{log, begin_ahead, this}
+{
+    for (const std::unique_ptr<ProviderConf>& conf : main.providers) ahead.push_back(fetch_ahead(*documents, conf->provider, log));
+    begin.start(head_start);
+}
 
-ngx_int_t init_process(ngx_cycle_t* cycle)
+Worker& worker() noexcept { return *current; }
+
+void init_process(const MainConf& main, ngx_log_t* log)
 {
     // nginx also calls it in its cache processes, which serve nobody.
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
-    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
-    if (main == nullptr || main->providers.empty()) return NGX_OK;
-    current = make_in_pool<Process>(cycle->pool, *main, cycle->log);
-    return NGX_OK;
+    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE) current = new Worker(main, log);
 }
 
-void exit_process(ngx_cycle_t*) noexcept
-{
-    if (current != nullptr) current->stop();
-}
+void exit_process(ngx_cycle_t*) noexcept { delete std::exchange(current, nullptr); }
 
 }  // namespace oidc::ngx
