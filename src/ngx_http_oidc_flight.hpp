@@ -15,10 +15,10 @@ enum class Kind : std::uint8_t { metadata, keys };
 // One document of one provider, in this worker.
 struct Entry {
     Entry(const Provider& of, Kind what, std::string where, ngx_log_t* log)
-        : provider{of}, kind{what}, url{std::move(where)}, launch{log}
+        : provider{of}, kind{what}, url{std::move(where)},
+          launch{log, [](void* self) { static_cast<Entry*>(self)->flight.start(); }, this}
     {
         ngx_queue_init(&waiters);
-        launch.set([](void* self) noexcept { static_cast<Entry*>(self)->flight.start(); }, this);
     }
 
     bool known() const noexcept { return endpoints != nullptr || keys != nullptr; }
@@ -38,7 +38,7 @@ struct Entry {
     bool fixed = false;                              // all of it comes from directives
     bool flying = false, failing = false;
     ngx_queue_t waiters;                             // of Landing
-    Posted launch;
+    Event launch;
     Root flight;
 };
 
@@ -79,7 +79,7 @@ private:
     }
 
     Entry& entry_;
-    Posted landed_;
+    Event landed_;
 };
 
 class Pause {
@@ -101,9 +101,9 @@ public:
     void await_resume() const noexcept {}
 
 private:
-    Posted over_;
+    Event over_;
     ngx_msec_t length_;
-    Timer timer_;
+    Event timer_;
 };
 
 // Ended early when the worker stops in the middle of a fetch.

@@ -55,7 +55,7 @@ private:
 
     Worker worker_;                                  // members end in reverse: the documents before the client they use
     std::vector<Root> ahead_;
-    Timer begin_;
+    Event begin_;
 };
 
 Process* current = nullptr;
