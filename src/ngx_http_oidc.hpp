@@ -25,10 +25,7 @@ inline std::string_view view(const ngx_str_t& s) noexcept { return {reinterpret_
 inline std::string string(const ngx_str_t& s) { return std::string(view(s)); }
 
 // The bytes stay where they are: `s` must outlive the result.
-inline ngx_str_t borrow(std::string_view s) noexcept
-{
-    return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))};
-}
+inline ngx_str_t borrow(std::string_view s) noexcept { return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))}; }
 
 ngx_str_t copy(ngx_pool_t* pool, std::string_view s);  // throws std::bad_alloc
 
@@ -72,11 +69,7 @@ private:
     void* arg_;
 };
 
-template <class T>
-void destroy(void* object) noexcept
-{
-    static_cast<T*>(object)->~T();
-}
+template <class T> void destroy(void* object) noexcept { static_cast<T*>(object)->~T(); }
 
 // Places a C++ object in an nginx pool and destroys it with the pool.
 template <class T, class... Args>
@@ -99,11 +92,7 @@ T* find_in_pool(const ngx_pool_t* pool) noexcept
     return at != nullptr ? static_cast<T*>(at->data) : nullptr;
 }
 
-template <class T>
-std::span<T> items(const ngx_array_t& array) noexcept
-{
-    return {static_cast<T*>(array.elts), array.nelts};
-}
+template <class T> std::span<T> items(const ngx_array_t& array) noexcept { return {static_cast<T*>(array.elts), array.nelts}; }
 
 // Where exceptions meet the C frames of a request.
 template <auto Handler, ngx_int_t on_throw, class... Args>
@@ -118,14 +107,12 @@ ngx_int_t guarded(ngx_http_request_t* r, Args... args) noexcept
 }
 
 // The lock of a slab zone, the only mutex that nginx's master unlocks for a worker that was killed.
-class ShmLock {
-public:
-    explicit ShmLock(ngx_slab_pool_t* pool) noexcept : pool_{pool} { ngx_shmtx_lock(&pool_->mutex); }
+struct ShmLock {
+    explicit ShmLock(ngx_slab_pool_t* locked) noexcept : pool{locked} { ngx_shmtx_lock(&pool->mutex); }
     ShmLock& operator=(ShmLock&&) = delete;
-    ~ShmLock() { ngx_shmtx_unlock(&pool_->mutex); }
+    ~ShmLock() { ngx_shmtx_unlock(&pool->mutex); }
 
-private:
-    ngx_slab_pool_t* pool_;
+    ngx_slab_pool_t* pool;
 };
 
 }  // namespace oidc::ngx

@@ -69,7 +69,6 @@ public:
         set_policy(*request.policy);
         ++curl.in_flight_;
     }
-    Call& operator=(Call&&) = delete;
     ~Call()
     {
         CleanErrorQueue clean;
@@ -97,8 +96,7 @@ public:
     void finish(CURLcode result) noexcept
     {
         try {
-            if (result == CURLE_OK) accept();
-            else refuse(result);
+            conclude(result);
         } catch (const std::bad_alloc&) {
             response.transport = Transport::unreachable;
         }
@@ -152,16 +150,15 @@ private:
         if (headers_ == nullptr) headers_.reset(all);
     }
 
-    void accept()
+    void conclude(CURLcode result)
     {
-        const char* type = nullptr;
-        curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &response.status);
-        curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_TYPE, &type);
-        if (type != nullptr) response.content_type = type;
-    }
-
-    void refuse(CURLcode result)
-    {
+        if (result == CURLE_OK) {
+            const char* type = nullptr;
+            curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &response.status);
+            curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_TYPE, &type);
+            if (type != nullptr) response.content_type = type;
+            return;
+        }
         response.body.clear();
         response.transport = result == CURLE_OPERATION_TIMEDOUT ? Transport::timeout
                              : result == CURLE_NO_CONNECTION_AVAILABLE ? Transport::busy : Transport::unreachable;

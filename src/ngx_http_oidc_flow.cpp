@@ -8,12 +8,10 @@
 #include "oidc/logout.hpp"
 
 namespace oidc::ngx {
-
 namespace {
 
 // By Endpoint, and by Blame.
-constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "",
-                                       "login_started"};
+constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "login_started"};
 constexpr ngx_uint_t log_levels[] = {NGX_LOG_INFO, NGX_LOG_WARN, NGX_LOG_ERR, NGX_LOG_CRIT};
 
 constexpr std::string_view logged_out_page =
@@ -137,7 +135,6 @@ struct Flow {
           finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
     {
     }
-    Flow& operator=(Flow&&) = delete;
 
     Task<Reply> travel(Existing existing)
     {

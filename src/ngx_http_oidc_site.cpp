@@ -23,9 +23,9 @@ void each_cookie_line(ngx_http_request_t* r, Visit visit)
 
 bool is_ours(const void* conf, std::string_view name)
 {
-    constexpr std::string_view host = "__Host-";
-    std::string_view plain = name.starts_with(host) ? name.substr(host.size()) : name;
-    if (plain.starts_with("NGX_OIDC_LOGIN_") || name.starts_with(rounds_cookie_prefix)) return true;
+    for (std::string_view prefix : {attempt_cookie_prefix(true), attempt_cookie_prefix(false), rounds_cookie_prefix}) {
+        if (name.starts_with(prefix)) return true;
+    }
     return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers,
                                [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
 }
@@ -37,7 +37,8 @@ void remove_header(ngx_http_request_t* r, ngx_table_elt_t* gone)
     ngx_list_t& list = r->headers_in.headers;
     ngx_list_part_t *previous = nullptr, *part = &list.part;
     const auto first = [&] { return static_cast<ngx_table_elt_t*>(part->elts); };
-    for (; gone < first() || gone >= first() + part->nelts; part = part->next) previous = part;
+    for (; part != nullptr && (gone < first() || gone >= first() + part->nelts); part = part->next) previous = part;
+    if (part == nullptr) return;
 
     auto before = static_cast<ngx_uint_t>(gone - first());
     ngx_uint_t behind = part->nelts - before - 1;
@@ -54,12 +55,6 @@ void remove_header(ngx_http_request_t* r, ngx_table_elt_t* gone)
         if (list.last == part) list.last = previous;
     }
     list.nalloc = std::max<ngx_uint_t>(list.last->nelts, 1);  // full: the next header opens a part of its own
-}
-
-std::string_view host_without_port(std::string_view host) noexcept
-{
-    std::size_t colon = host.rfind(':');
-    return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
 }
 
 bool host_fits(ngx_http_request_t* r, const HostName& server)
@@ -178,7 +173,8 @@ std::string base_url(ngx_http_request_t* r, const ProviderConf& conf)
         std::size_t host_at = redirect_uri.find("://") + 3;
         std::string site = redirect_uri.substr(0, redirect_uri.find('/', host_at));
         std::string_view host = trusted_host(r);
-        bool same_host = host == host_without_port(std::string_view(site).substr(host_at));
+        std::string_view authority = std::string_view(site).substr(host_at);
+        bool same_host = authority.starts_with(host) && (authority.size() == host.size() || authority[host.size()] == ':');
         return same_host ? site : site.substr(0, host_at) + std::string(host);
     }
     if (std::string_view configured = configured_base_url(r); !configured.empty()) return std::string(configured);

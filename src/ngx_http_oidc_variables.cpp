@@ -84,7 +84,7 @@ const Row rows[] = {
     {"oidc_userinfo", [](auto* r, auto) { return claims(r, Source::userinfo); }},
     {"oidc_claims", [](auto* r, auto) { return claims(r, std::nullopt); }},
     {"oidc_authenticated", [](auto* r, auto) { return std::string_view(session_here(r) ? "1" : ""); }},
-    {"oidc_provider", [](auto* r, auto) { return std::string_view(session_here(r) ? auth_of(r).conf->provider.name.c_str() : ""); }},
+    {"oidc_provider", [](auto* r, auto) { return session_here(r) ? std::string_view(auth_of(r).conf->provider.name) : ""; }},
     {"oidc_acr", [](auto* r, auto) { return claim(r, "acr"); }},
     {"oidc_auth_time", [](auto* r, auto) { return claim(r, "auth_time"); }},
     {"oidc_session_expires", [](auto* r, auto) { return number(r, session_here(r).times().expires); }},
