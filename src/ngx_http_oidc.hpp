@@ -12,6 +12,7 @@ extern "C" {
 #include <exception>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,88 +25,51 @@ inline std::string_view view(const ngx_str_t& s) noexcept { return {reinterpret_
 inline std::string string(const ngx_str_t& s) { return std::string(view(s)); }
 
 // The bytes stay where they are: `s` must outlive the result.
-inline ngx_str_t borrow(std::string_view s) noexcept
-{
-    return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))};
-}
+inline ngx_str_t borrow(std::string_view s) noexcept { return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))}; }
 
 ngx_str_t copy(ngx_pool_t* pool, std::string_view s);  // throws std::bad_alloc
 
-// nginx's debug log reads ev->data as a connection up to its fd.
-inline ngx_connection_t* no_connection() noexcept
-{
-    static ngx_connection_t none;
-    none.fd = static_cast<ngx_socket_t>(-1);
-    return &none;
-}
-
-// A call postponed to the event loop: nothing resumes from inside a callback.
-// Whoever owns it withdraws the call by being destroyed.
-class Posted : private ngx_event_t {
+// A call that the event loop makes, next (`fire`) or after a time (`start`): nothing resumes from inside a callback. Its owner
+// withdraws it by being destroyed. The timer is not cancelable in nginx's sense: it keeps a worker alive during a graceful
+// reload, so that what it bounds can finish.
+class Event : private ngx_event_t {
 public:
     using Function = void (*)(void* arg);
 
-    explicit Posted(ngx_log_t* event_log) noexcept : ngx_event_t{}
+    explicit Event(ngx_log_t* event_log, Function function = nullptr, void* arg = nullptr) noexcept
+        : ngx_event_t{}, function_{function}, arg_{arg}
     {
-        data = no_connection();
+        static ngx_connection_t none;
+        none.fd = static_cast<ngx_socket_t>(-1);
+        data = &none;  // nginx's debug log reads it as a connection up to its fd
         log = event_log;
         handler = [](ngx_event_t* ev) {
-            auto* self = static_cast<Posted*>(ev);
+            auto* self = static_cast<Event*>(ev);
             self->function_(self->arg_);
         };
     }
-    Posted(const Posted&) = delete;
-    Posted& operator=(const Posted&) = delete;
-    ~Posted()
-    {
-        if (posted) { ngx_delete_posted_event(this); }
-    }
+    Event& operator=(Event&&) = delete;
+    ~Event() { stop(); }
 
-    void set(Function function, void* arg) noexcept
-    {
-        function_ = function;
-        arg_ = arg;
-    }
     void resume(std::coroutine_handle<> waiter) noexcept
     {
-        set([](void* frame) { std::coroutine_handle<>::from_address(frame).resume(); }, waiter.address());
+        function_ = [](void* frame) { std::coroutine_handle<>::from_address(frame).resume(); };
+        arg_ = waiter.address();
     }
     void fire() noexcept { ngx_post_event(this, &ngx_posted_events); }
-
-private:
-    Function function_ = nullptr;
-    void* arg_ = nullptr;
-};
-
-// A timer that its owner cancels by being destroyed. Not cancelable in nginx's sense: it keeps a worker alive during a
-// graceful reload, so that what it bounds can finish.
-class Timer : private ngx_event_t {
-public:
-    using Function = void (*)(void* arg);
-
-    Timer(ngx_log_t* event_log, Function function, void* arg) noexcept : ngx_event_t{}, function_{function}, arg_{arg}
-    {
-        data = no_connection();
-        log = event_log;
-        handler = [](ngx_event_t* ev) {
-            auto* self = static_cast<Timer*>(ev);
-            self->function_(self->arg_);
-        };
-    }
-    Timer(const Timer&) = delete;
-    Timer& operator=(const Timer&) = delete;
-    ~Timer() { stop(); }
-
     void start(ngx_msec_t ms) noexcept { ngx_add_timer(this, ms); }
     void stop() noexcept
     {
         if (timer_set) { ngx_del_timer(this); }
+        if (posted) { ngx_delete_posted_event(this); }
     }
 
 private:
     Function function_;
     void* arg_;
 };
+
+template <class T> void destroy(void* object) noexcept { static_cast<T*>(object)->~T(); }
 
 // Places a C++ object in an nginx pool and destroys it with the pool.
 template <class T, class... Args>
@@ -115,8 +79,31 @@ T* make_in_pool(ngx_pool_t* pool, Args&&... args)
     ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
     if (cleanup == nullptr) throw std::bad_alloc{};
     T* object = ::new (cleanup->data) T(std::forward<Args>(args)...);
-    cleanup->handler = [](void* data) { static_cast<T*>(data)->~T(); };
+    cleanup->handler = destroy<T>;
     return object;
+}
+
+// The object of that type which was last placed in the pool; nullptr: none.
+template <class T>
+T* find_in_pool(const ngx_pool_t* pool) noexcept
+{
+    ngx_pool_cleanup_t* at = pool->cleanup;
+    while (at != nullptr && at->handler != destroy<T>) at = at->next;
+    return at != nullptr ? static_cast<T*>(at->data) : nullptr;
+}
+
+template <class T> std::span<T> items(const ngx_array_t& array) noexcept { return {static_cast<T*>(array.elts), array.nelts}; }
+
+// Where exceptions meet the C frames of a request.
+template <auto Handler, ngx_int_t on_throw, class... Args>
+ngx_int_t guarded(ngx_http_request_t* r, Args... args) noexcept
+{
+    try {
+        return Handler(r, args...);
+    } catch (const std::exception& e) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0, "oidc: internal: %s", e.what());
+        return on_throw;
+    }
 }
 
 }  // namespace oidc::ngx

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "ngx_http_oidc_conf_parse.hpp"
-#include "ngx_http_oidc_variables.hpp"
+#include "ngx_http_oidc_request.hpp"
 
 namespace oidc::ngx {
 namespace {

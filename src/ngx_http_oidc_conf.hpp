@@ -32,7 +32,7 @@ struct ProviderConf {
     Place place{}, store_place{};                          // of oidc_provider, of session_store
 };
 
-enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks };
+enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, page };  // page: none, a protected page
 
 // One path of a server that a module endpoint answers.
 struct Route {

@@ -1,6 +1,5 @@
 // libcurl's multi interface driven by nginx's event loop: one multi per worker, connections kept between logins.
-#include <algorithm>
-#include <vector>
+#include <utility>
 
 #include <curl/curl.h>
 
@@ -14,56 +13,18 @@ static_assert(LIBCURL_VERSION_NUM >= 0x075700, "CURLOPT_QUICK_EXIT: without it a
 constexpr std::size_t max_in_flight = 256;           // per worker: beyond it a slow provider gets no more of our memory
 constexpr std::size_t max_header = 64 * 1024;        // of one answer, all its header fields together
 constexpr long kept_connections = 256;
-constexpr std::size_t kept_handles = 32;
 
-struct SlistFree {
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+// Nothing comes from the environment, and no answer leads anywhere else.
+constexpr std::pair<CURLoption, long> always[] = {
+    {CURLOPT_NOSIGNAL, 1}, {CURLOPT_QUICK_EXIT, 1}, {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_FOLLOWLOCATION, 0}, {CURLOPT_DISALLOW_USERNAME_IN_URL, 1}, {CURLOPT_NETRC, CURL_NETRC_IGNORED},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, {CURLOPT_SSL_VERIFYPEER, 1}, {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
 };
-using Slist = std::unique_ptr<curl_slist, SlistFree>;
 
-class Curl;
-
-// One transfer. It lives in the coroutine frame that awaits it: destroying the frame cancels the transfer.
-class Call {
-public:
-    Call(Curl& curl, const HttpRequest& request);
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
-    ~Call();
-
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) noexcept;
-    void await_resume() const noexcept {}
-
-    void finish(CURLcode result) noexcept;
-    HttpResponse response;
-
-private:
-    void accept();
-    void refuse(CURLcode result);
-    void set_transfer() noexcept;
-    void set_security(const HttpPolicy& policy) noexcept;
-    void set_form(const std::string& form) noexcept;
-    void add_header(const char* header);
-
-    static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept;
-    static std::size_t on_header(char*, std::size_t, std::size_t size, void* self) noexcept;
-    static std::size_t on_upload(char* out, std::size_t, std::size_t room, void* self) noexcept;
-
-    // A call without one of its options, above all those of security, does not take place.
-    template <class Value> void set(CURLoption option, Value value) noexcept
-    {
-        if (curl_easy_setopt(easy_, option, value) != CURLE_OK) unset_ = true;
-    }
-
-    Curl& curl_;
-    CURL* easy_;
-    Slist headers_;
-    std::string_view unsent_;                        // what of the form has not left yet
-    std::size_t header_bytes_ = 0, max_body_ = 0;
-    bool too_large_ = false, unset_ = false;
-    char detail_[CURL_ERROR_SIZE] = "";
-    Posted done_;
+struct Free {
+    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
+    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 };
 
 class Curl final : public HttpClient {
@@ -73,185 +34,185 @@ public:
 
     Task<HttpResponse> send(HttpRequest request) override;
 
-    CURL* borrow_handle();
-    void give_back(CURL* easy) noexcept;
-    CURLM* multi() noexcept { return multi_; }
-    ngx_log_t* log() noexcept { return log_; }
-
 private:
+    friend class Call;
+
     static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept;
     static int on_timer(CURLM*, long timeout_ms, void* self) noexcept;
-    static void on_event(ngx_event_t* ev) noexcept;
-
     ngx_connection_t* adopt(curl_socket_t fd) noexcept;
     void advance(curl_socket_t fd, int events) noexcept;
 
     CURLM* multi_;
     CURLSH* share_;                                  // TLS sessions: a new connection resumes an old one's
     ngx_log_t* log_;
-    Timer timer_;
+    Event timer_;
     std::size_t in_flight_ = 0;
-    std::vector<CURL*> idle_;
 };
 
-Call* call_of(CURL* easy) noexcept
-{
-    char* owner = nullptr;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
-    return reinterpret_cast<Call*>(owner);
-}
-
-// Nothing throws once the handle is borrowed: an object whose constructor threw is not destroyed.
-Call::Call(Curl& curl, const HttpRequest& request) : curl_{curl}, easy_{nullptr}, done_{curl.log()}
-{
-    for (const std::string& header : request.headers) add_header(header.c_str());
-    if (request.form) add_header("Expect:");
-    easy_ = curl.borrow_handle();
-    set(CURLOPT_URL, request.url.c_str());
-    set_transfer();
-    set_security(*request.policy);
-    max_body_ = request.policy->max_response;
-    if (request.form) set_form(*request.form);
-    set(CURLOPT_HTTPHEADER, headers_.get());
-}
-
-Call::~Call() { curl_.give_back(easy_); }
-
-void Call::add_header(const char* header)
-{
-    curl_slist* longer = curl_slist_append(headers_.get(), header);
-    if (longer == nullptr) throw std::bad_alloc{};
-    static_cast<void>(headers_.release());
-    headers_.reset(longer);
-}
-
-void Call::set_transfer() noexcept
-{
-    set(CURLOPT_PRIVATE, this);
-    set(CURLOPT_ERRORBUFFER, detail_);
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(CURLOPT_USERAGENT, "ngx_http_oidc_module");
-    set(CURLOPT_WRITEFUNCTION, &Call::on_body);
-    set(CURLOPT_WRITEDATA, this);
-    set(CURLOPT_HEADERFUNCTION, &Call::on_header);
-    set(CURLOPT_HEADERDATA, this);
-}
-
-// Nothing comes from the environment, and no answer leads anywhere else.
-void Call::set_security(const HttpPolicy& policy) noexcept
-{
-    const auto file = [](const std::string& name) { return name.empty() ? nullptr : name.c_str(); };
-
-    set(CURLOPT_TIMEOUT_MS, static_cast<long>(policy.timeout));
-    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(policy.connect_timeout));
-    set(CURLOPT_PROTOCOLS_STR, "https,http");
-    set(CURLOPT_FOLLOWLOCATION, 0L);
-    set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    set(CURLOPT_PROXY, policy.proxy.c_str());
-    set(CURLOPT_NOPROXY, "");
-    set(CURLOPT_HTTPPROXYTUNNEL, policy.proxy.empty() ? 0L : 1L);
-    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-
-    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    set(CURLOPT_SSL_VERIFYPEER, 1L);
-    set(CURLOPT_SSL_VERIFYHOST, 2L);
-    if (!policy.ca_file.empty()) set(CURLOPT_CAINFO, policy.ca_file.c_str());
-    // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
-    set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-    set(CURLOPT_CRLFILE, file(policy.crl_file));
-    set(CURLOPT_SSLCERT, file(policy.certificate));
-    set(CURLOPT_SSLKEY, file(policy.certificate_key));
-}
-
-// libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use, so that its
-// bytes are handed out once and there is no way to rewind them.
-void Call::set_form(const std::string& form) noexcept
-{
-    unsent_ = form;
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
-    set(CURLOPT_READFUNCTION, &Call::on_upload);
-    set(CURLOPT_READDATA, this);
-}
-
-void Call::await_suspend(std::coroutine_handle<> waiter) noexcept
-{
-    done_.resume(waiter);
-    if (unset_ || curl_multi_add_handle(curl_.multi(), easy_) != CURLM_OK) finish(CURLE_FAILED_INIT);
-}
-
-void Call::finish(CURLcode result) noexcept
-{
-    try {
-        if (result == CURLE_OK) accept();
-        else refuse(result);
-    } catch (const std::bad_alloc&) {
-        response.transport = Transport::unreachable;
+// One transfer. It lives in the coroutine frame that awaits it: destroying the frame cancels the transfer.
+class Call {
+public:
+    Call(Curl& curl, const HttpRequest& request) : curl_{curl}, max_body_{request.policy->max_response}, done_{curl.log_}
+    {
+        if (easy_ == nullptr) throw std::bad_alloc{};
+        for (const std::string& header : request.headers) add_header(header.c_str());
+        if (request.form) set_form(*request.form);
+        set(CURLOPT_URL, request.url.c_str());
+        set(CURLOPT_HTTPHEADER, headers_.get());
+        set(CURLOPT_PRIVATE, this);
+        set(CURLOPT_SHARE, curl.share_);
+        set(CURLOPT_ERRORBUFFER, detail_);
+        set(CURLOPT_WRITEFUNCTION, &Call::on_body);
+        set(CURLOPT_WRITEDATA, this);
+        set(CURLOPT_HEADERFUNCTION, &Call::on_header);
+        set(CURLOPT_HEADERDATA, this);
+        set_policy(*request.policy);
+        ++curl.in_flight_;
     }
-    done_.fire();
-}
+    ~Call()
+    {
+        CleanErrorQueue clean;
+        curl_multi_remove_handle(curl_.multi_, easy_.get());
+        easy_.reset();
+        --curl_.in_flight_;
+    }
 
-void Call::accept()
-{
-    const char* type = nullptr;
-    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
-    curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
-    if (type != nullptr) response.content_type = type;
-}
+    static Call& of(CURL* easy) noexcept
+    {
+        char* call = nullptr;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+        return *reinterpret_cast<Call*>(call);
+    }
 
-void Call::refuse(CURLcode result)
-{
-    // "Out of memory" is what libcurl says of a header line above 100 kB.
-    if (too_large_ || result == CURLE_OUT_OF_MEMORY) {
-        response.transport = Transport::too_large;
-        response.error = "the answer is larger than http_max_response, or its header than 64 kB";
-    } else {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) noexcept
+    {
+        done_.resume(waiter);
+        if (curl_.in_flight_ > max_in_flight) return finish(CURLE_NO_CONNECTION_AVAILABLE);
+        if (unset_ || curl_multi_add_handle(curl_.multi_, easy_.get()) != CURLM_OK) finish(CURLE_FAILED_INIT);
+    }
+    void await_resume() const noexcept {}
+
+    void finish(CURLcode result) noexcept
+    {
+        try {
+            conclude(result);
+        } catch (const std::bad_alloc&) {
+            response.transport = Transport::unreachable;
+        }
+        done_.fire();
+    }
+
+    HttpResponse response;
+
+private:
+    // A call without one of its options, above all those of security, does not take place.
+    template <class Value> void set(CURLoption option, Value value) noexcept
+    {
+        if (curl_easy_setopt(easy_.get(), option, value) != CURLE_OK) unset_ = true;
+    }
+
+    void set_policy(const HttpPolicy& policy) noexcept
+    {
+        const auto file = [](const std::string& name) { return name.empty() ? nullptr : name.c_str(); };
+        for (const auto& [option, value] : always) set(option, value);
+        set(CURLOPT_USERAGENT, "ngx_http_oidc_module");
+        set(CURLOPT_PROTOCOLS_STR, "https,http");
+        set(CURLOPT_TIMEOUT_MS, static_cast<long>(policy.timeout));
+        set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(policy.connect_timeout));
+        set(CURLOPT_PROXY, policy.proxy.c_str());
+        set(CURLOPT_NOPROXY, "");
+        set(CURLOPT_HTTPPROXYTUNNEL, policy.proxy.empty() ? 0L : 1L);
+        if (!policy.ca_file.empty()) set(CURLOPT_CAINFO, policy.ca_file.c_str());
+        // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
+        set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+        set(CURLOPT_CRLFILE, file(policy.crl_file));
+        set(CURLOPT_SSLCERT, file(policy.certificate));
+        set(CURLOPT_SSLKEY, file(policy.certificate_key));
+    }
+
+    // libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use, so that its
+    // bytes are handed out once and there is no way to rewind them.
+    void set_form(const std::string& form)
+    {
+        add_header("Expect:");
+        unsent_ = form;
+        set(CURLOPT_POST, 1L);
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
+        set(CURLOPT_READFUNCTION, &Call::on_upload);
+        set(CURLOPT_READDATA, this);
+    }
+
+    void add_header(const char* header)
+    {
+        curl_slist* all = curl_slist_append(headers_.get(), header);
+        if (all == nullptr) throw std::bad_alloc{};
+        if (headers_ == nullptr) headers_.reset(all);
+    }
+
+    void conclude(CURLcode result)
+    {
+        if (result == CURLE_OK) {
+            const char* type = nullptr;
+            curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &response.status);
+            curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_TYPE, &type);
+            if (type != nullptr) response.content_type = type;
+            return;
+        }
+        response.body.clear();
         response.transport = result == CURLE_OPERATION_TIMEDOUT ? Transport::timeout
                              : result == CURLE_NO_CONNECTION_AVAILABLE ? Transport::busy : Transport::unreachable;
         response.error = detail_[0] != '\0' ? detail_ : curl_easy_strerror(result);
+        if (!too_large_ && result != CURLE_OUT_OF_MEMORY) return;  // what libcurl says of a header line above 100 kB
+        response.transport = Transport::too_large;
+        response.error = "the answer is larger than http_max_response, or its header than 64 kB";
     }
-    response.body.clear();
-}
 
-std::size_t Call::on_body(char* data, std::size_t, std::size_t size, void* self) noexcept
-{
-    auto* call = static_cast<Call*>(self);
-    call->too_large_ = size > call->max_body_ - call->response.body.size();
-    if (call->too_large_) return 0;
-    try {
-        call->response.body.append(data, size);
-        return size;
-    } catch (const std::bad_alloc&) {
-        return 0;
+    static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept
+    {
+        auto* call = static_cast<Call*>(self);
+        call->too_large_ = size > call->max_body_ - call->response.body.size();
+        if (call->too_large_) return 0;
+        try {
+            call->response.body.append(data, size);
+            return size;
+        } catch (const std::bad_alloc&) {
+            return 0;
+        }
     }
-}
 
-std::size_t Call::on_header(char*, std::size_t, std::size_t size, void* self) noexcept
-{
-    auto* call = static_cast<Call*>(self);
-    call->header_bytes_ += size;
-    call->too_large_ = call->header_bytes_ > max_header;
-    return call->too_large_ ? 0 : size;
-}
+    static std::size_t on_header(char*, std::size_t, std::size_t size, void* self) noexcept
+    {
+        auto* call = static_cast<Call*>(self);
+        call->header_bytes_ += size;
+        call->too_large_ = call->header_bytes_ > max_header;
+        return call->too_large_ ? 0 : size;
+    }
 
-std::size_t Call::on_upload(char* out, std::size_t, std::size_t room, void* self) noexcept
-{
-    auto* call = static_cast<Call*>(self);
-    if (call->unsent_.empty()) return CURL_READFUNC_ABORT;
-    const std::size_t piece = call->unsent_.copy(out, room);
-    call->unsent_.remove_prefix(piece);
-    return piece;
-}
+    static std::size_t on_upload(char* out, std::size_t, std::size_t room, void* self) noexcept
+    {
+        auto* call = static_cast<Call*>(self);
+        if (call->unsent_.empty()) return CURL_READFUNC_ABORT;
+        const std::size_t piece = call->unsent_.copy(out, room);
+        call->unsent_.remove_prefix(piece);
+        return piece;
+    }
+
+    Curl& curl_;
+    std::unique_ptr<CURL, Free> easy_{curl_easy_init()};
+    std::unique_ptr<curl_slist, Free> headers_;
+    std::string_view unsent_;                        // what of the form has not left yet
+    std::size_t header_bytes_ = 0, max_body_;
+    bool too_large_ = false, unset_ = false;
+    char detail_[CURL_ERROR_SIZE] = "";
+    Event done_;
+};
 
 Curl::Curl(ngx_log_t* log)
     : multi_{curl_multi_init()}, share_{curl_share_init()}, log_{log},
       timer_{log, [](void* self) { static_cast<Curl*>(self)->advance(CURL_SOCKET_TIMEOUT, 0); }, this}
 {
     if (multi_ == nullptr || share_ == nullptr) throw std::bad_alloc{};
-    idle_.reserve(kept_handles);
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Curl::on_socket);
     curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -263,50 +224,15 @@ Curl::Curl(ngx_log_t* log)
 Curl::~Curl()
 {
     CleanErrorQueue clean;
-    for (CURL* easy : idle_) curl_easy_cleanup(easy);
     curl_multi_cleanup(multi_);
     curl_share_cleanup(share_);
 }
 
 Task<HttpResponse> Curl::send(HttpRequest request)
 {
-    if (in_flight_ >= max_in_flight) {
-        HttpResponse busy;
-        busy.transport = Transport::busy;
-        busy.error = "too many calls in flight";
-        co_return busy;
-    }
     Call call(*this, request);
     co_await Until(call);
     co_return std::move(call.response);
-}
-
-CURL* Curl::borrow_handle()
-{
-    CURL* easy = nullptr;
-    if (idle_.empty()) {
-        easy = curl_easy_init();
-        if (easy == nullptr) throw std::bad_alloc{};
-    } else {
-        easy = idle_.back();
-        idle_.pop_back();
-    }
-    in_flight_++;
-    curl_easy_setopt(easy, CURLOPT_SHARE, share_);
-    return easy;
-}
-
-void Curl::give_back(CURL* easy) noexcept
-{
-    CleanErrorQueue clean;
-    curl_multi_remove_handle(multi_, easy);
-    in_flight_--;
-    if (idle_.size() == kept_handles) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    idle_.push_back(easy);
 }
 
 // The nginx connection through which a socket of curl's is watched.
@@ -316,7 +242,10 @@ ngx_connection_t* Curl::adopt(curl_socket_t fd) noexcept
     if (c == nullptr) return nullptr;
     c->data = this;
     c->read->log = c->write->log = log_;
-    c->read->handler = c->write->handler = &Curl::on_event;
+    c->read->handler = c->write->handler = [](ngx_event_t* ev) {
+        auto* watched = static_cast<ngx_connection_t*>(ev->data);
+        static_cast<Curl*>(watched->data)->advance(watched->fd, ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+    };
     curl_multi_assign(multi_, fd, c);
     return c;
 }
@@ -334,24 +263,16 @@ int Curl::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* so
 {
     auto* curl = static_cast<Curl*>(self);
     auto* c = static_cast<ngx_connection_t*>(socket);
-    if (c == nullptr) {
-        if (what == CURL_POLL_REMOVE) return 0;
-        c = curl->adopt(fd);
-        if (c == nullptr) {
-            call_of(easy)->finish(CURLE_NO_CONNECTION_AVAILABLE);
-            return 0;
-        }
-    }
-
-    const bool reading = watch(c->read, NGX_READ_EVENT, what == CURL_POLL_IN || what == CURL_POLL_INOUT);
-    const bool writing = watch(c->write, NGX_WRITE_EVENT, what == CURL_POLL_OUT || what == CURL_POLL_INOUT);
-
+    if (c == nullptr && what == CURL_POLL_REMOVE) return 0;
+    if (c == nullptr) c = curl->adopt(fd);
+    const bool reading = c != nullptr && watch(c->read, NGX_READ_EVENT, (what & CURL_POLL_IN) != 0);
+    const bool writing = c != nullptr && watch(c->write, NGX_WRITE_EVENT, (what & CURL_POLL_OUT) != 0);
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(curl->multi_, fd, nullptr);
         ngx_free_connection(c);                      // the descriptor is curl's to close ...
         c->fd = static_cast<ngx_socket_t>(-1);       // ... and does not count as left open when the worker exits
     } else if (!reading || !writing) {
-        call_of(easy)->finish(CURLE_NO_CONNECTION_AVAILABLE);
+        Call::of(easy).finish(CURLE_NO_CONNECTION_AVAILABLE);
     }
     return 0;
 }
@@ -364,21 +285,13 @@ int Curl::on_timer(CURLM*, long timeout_ms, void* self) noexcept
     return 0;
 }
 
-void Curl::on_event(ngx_event_t* ev) noexcept
-{
-    auto* c = static_cast<ngx_connection_t*>(ev->data);
-    static_cast<Curl*>(c->data)->advance(c->fd, ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
-}
-
 void Curl::advance(curl_socket_t fd, int events) noexcept
 {
     CleanErrorQueue clean;  // nginx would take what libcurl leaves there for an error of its own connections
-    int running = 0;
-    curl_multi_socket_action(multi_, fd, events, &running);
-
-    int queued = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
-        if (message->msg == CURLMSG_DONE) call_of(message->easy_handle)->finish(message->data.result);
+    int count = 0;
+    curl_multi_socket_action(multi_, fd, events, &count);
+    while (CURLMsg* message = curl_multi_info_read(multi_, &count)) {
+        if (message->msg == CURLMSG_DONE) Call::of(message->easy_handle).finish(message->data.result);
     }
 }
 

@@ -91,25 +91,23 @@ private:
     }
 
     Entry& entry_;
-    Posted landed_;
+    Event landed_;
 };
 
 class Pause {
 public:
-    Pause(ngx_log_t* log, ngx_msec_t length) noexcept
-        : over_{log}, timer_{log, [](void* self) noexcept { static_cast<Pause*>(self)->over_.fire(); }, this}
-    {
-        timer_.start(length);
-    }
-    Pause(const Pause&) = delete;
-    Pause& operator=(const Pause&) = delete;
+    Pause(ngx_log_t* log, ngx_msec_t length) noexcept : over_{log}, length_{length} {}
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) noexcept { over_.resume(waiter); }
+    void await_suspend(std::coroutine_handle<> waiter) noexcept
+    {
+        over_.resume(waiter);
+        over_.start(length_);
+    }
 
 private:
-    Posted over_;
-    Timer timer_;
+    Event over_;
+    ngx_msec_t length_;
 };
 
 // Ended with the frame that holds it: when the worker stops in the middle of a fetch, too.

@@ -1,72 +1,33 @@
-#include "ngx_http_oidc_flow.hpp"
+// What the module answers by itself: the journeys of a login and a logout, one coroutine each, and what becomes of them.
+#include <algorithm>
 
 #include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_site.hpp"
+#include "ngx_http_oidc_worker.hpp"
+#include "oidc/failure.hpp"
+#include "oidc/login.hpp"
 #include "oidc/logout.hpp"
 
 namespace oidc::ngx {
 namespace {
 
-ngx_uint_t log_level(Reason reason) noexcept
-{
-    switch (blame_of(reason)) {
-    case Blame::browser: return NGX_LOG_INFO;
-    case Blame::configuration: return NGX_LOG_WARN;
-    case Blame::provider: return NGX_LOG_ERR;
-    case Blame::us: return NGX_LOG_CRIT;
-    }
-    return NGX_LOG_ERR;
-}
+// By Endpoint, and by Blame.
+constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "login_started"};
+constexpr ngx_uint_t log_levels[] = {NGX_LOG_INFO, NGX_LOG_WARN, NGX_LOG_ERR, NGX_LOG_CRIT};
 
-std::string evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value)
-{
-    ngx_str_t text{};
-    if (ngx_http_complex_value(r, value, &text) != NGX_OK) throw std::bad_alloc{};
-    return string(text);
-}
+constexpr std::string_view logged_out_page =
+    "<!DOCTYPE html>\n<html lang=\"fr\">\n<head><meta charset=\"utf-8\"><title>D\xc3\xa9""connexion</title></head>\n"
+    "<body><h1>Vous \xc3\xaates d\xc3\xa9""connect\xc3\xa9</h1>\n<p lang=\"en\">You are logged out.</p></body>\n</html>\n";
 
-std::vector<std::string> words(std::string_view text)
-{
-    std::vector<std::string> found;
-    while (!text.empty()) {
-        std::size_t end = std::min(text.find(' '), text.size());
-        if (end > 0) found.emplace_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return found;
-}
-
-void add_args(std::vector<Param>& args, ngx_http_request_t* r, const ProviderConf& conf)
-{
-    for (const AuthArg& arg : conf.args) {
-        std::string value = evaluate(r, arg.value);
-        if (!value.empty()) args.push_back({arg.name, std::move(value)});
-    }
-    auto* location = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
-    if (location->args.len == 0) return;
-    std::vector<Param> more = parse_query(view(location->args)).value_or(std::vector<Param>{});
-    args.insert(args.end(), more.begin(), more.end());
-}
-
-std::vector<std::string> levels(ngx_http_request_t* r, const ProviderConf& conf)
+std::vector<std::string> levels_of(ngx_http_request_t* r, const ProviderConf& conf)
 {
     std::vector<std::string> asked;
-    if (conf.acr_values != nullptr) asked = words(evaluate(r, conf.acr_values));
-    return asked.empty() ? conf.provider.acr_default : asked;
-}
-
-}  // namespace
-
-std::string_view event_name(Journey journey) noexcept
-{
-    switch (journey) {
-    case Journey::start_login:
-    case Journey::login_link: return "login_started";
-    case Journey::callback: return "login_done";
-    case Journey::logout: return "logout_started";
-    case Journey::logged_out: return "logout_done";
+    std::string_view text = conf.acr_values != nullptr ? evaluate(r, conf.acr_values) : std::string_view();
+    while (!text.empty()) {
+        std::size_t end = std::min(text.find(' '), text.size());
+        if (end > 0) asked.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
     }
-    return {};
+    return asked.empty() ? conf.provider.acr_default : asked;
 }
 
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
@@ -78,12 +39,42 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     request.base_url = base_url(r, conf);
     request.https = request.base_url.starts_with("https:");
     request.now = ngx_time();
-    request.acr = levels(r, conf);
-    add_args(request.args, r, conf);
+    request.acr = levels_of(r, conf);
+    for (const AuthArg& arg : conf.args) {
+        std::string_view value = evaluate(r, arg.value);
+        if (!value.empty()) request.args.push_back({arg.name, std::string(value)});
+    }
+    std::vector<Param> more = parse_query(view(location(r).args)).value_or(std::vector<Param>{});
+    request.args.insert(request.args.end(), more.begin(), more.end());
     return request;
 }
 
-// Without the request line that nginx's own handler would add: a callback's holds a live code.
+// Sends a whole response and takes the request out of the phases.
+ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body)
+{
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) return rc;
+    ngx_str_t content_type = borrow(type);
+    ngx_http_complex_value_t text{};
+    text.value = borrow(body);
+    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &content_type, &text));
+    return NGX_DONE;
+}
+
+ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
+{
+    for (const std::string& cookie : reply.set_cookies) add_header(r, "Set-Cookie", cookie);
+    add_header(r, "Cache-Control", "no-store");
+    if (reply.location.empty()) return send(r, static_cast<ngx_uint_t>(reply.status), "text/html; charset=utf-8", logged_out_page);
+    ngx_http_clear_location(r);
+    r->headers_out.location = add_header(r, "Location", reply.location);
+    // of another module, under satisfy any
+    if (r->headers_out.www_authenticate != nullptr) r->headers_out.www_authenticate->hash = 0;
+    return NGX_HTTP_MOVED_TEMPORARILY;
+}
+
+// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
+// handler would add: a callback's holds a live code.
 void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
 {
     ngx_log_t log = *r->connection->log;
@@ -91,90 +82,160 @@ void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure&
     std::string text = std::string(name_of(failure.reason)) + ": provider \"" + conf.provider.name + "\"";
     if (!failure.detail.empty()) text += ": " + failure.detail;
     if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
-    ngx_log_error(log_level(failure.reason), &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(),
-                  &r->connection->addr_text, printable(view(r->uri)).c_str());
+    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
+    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
+                  printable(view(r->uri)).c_str());
 }
 
-Flow::Flow(ngx_http_request_t* r, const MainConf& main, const ProviderConf& conf)
-    : conf_{conf},
-      request_{make_request(r, conf)},
-      sessions_{*conf.sessions, *main.states, conf.provider.session_idle_timeout},
-      ports_{*worker().http, sessions_, *worker().documents, worker_random, main.cookie_keys},
-      finished_{r->connection->log},
-      deadline_{r->connection->log, &Flow::expire, this}
+std::string_view html_escaped(ngx_pool_t* pool, std::string_view text)
 {
-    finished_.set(&Flow::run_phases, r);
+    u_char* source = borrow(text).data;
+    std::string room(text.size() + ngx_escape_html(nullptr, source, text.size()), '\0');
+    ngx_escape_html(borrow(room).data, source, text.size());
+    return view(copy(pool, room));
 }
 
-void Flow::start(Journey journey, Existing existing)
+// Ends the request whatever `satisfy` says.
+ngx_int_t refuse(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
 {
-    journey_ = journey;
-    root_ = drive(*this, journey, std::move(existing));
-    root_.start();
+    log_failure(r, conf, failure);
+    RequestCtx* ctx = request_ctx(r, true);
+    ctx->error = ctx->event = name_of(failure.reason);
+    ctx->error_status = status_of(failure.reason);
+    ctx->error_description = html_escaped(r->pool, failure.description);
+    ctx->error_id = html_escaped(r->pool, failure.support_id);
+    add_header(r, "Cache-Control", "no-store");
+    ngx_int_t rc = ctx->error_status;
+    if (!conf.provider.error_uri.empty()) {
+        r->err_status = static_cast<ngx_uint_t>(ctx->error_status);
+        ngx_str_t uri = borrow(conf.provider.error_uri), args{};
+        ngx_http_internal_redirect(r, &uri, &args);
+        rc = NGX_DONE;
+    }
+    ngx_http_finalize_request(r, rc);
+    return NGX_DONE;
 }
 
-void Flow::wait() noexcept
-{
-    if (waiting_) return;
-    waiting_ = true;
-    deadline_.start(static_cast<ngx_msec_t>(conf_.provider.login_deadline));
-}
-
-namespace {
-
-Task<Reply> travel(Journey journey, const Provider& provider, Ports& ports, const Request& request, Existing existing)
-{
-    switch (journey) {
-    case Journey::start_login: {
-        Destination here{return_path(request.target), 0};
-        co_return co_await start_login(provider, ports, request, std::move(here));
-    }
-    case Journey::login_link: {
-        co_return co_await login_link(provider, ports, request, std::move(existing));
-    }
-    case Journey::callback: {
-        co_return co_await finish_login(provider, ports, request, std::move(existing));
-    }
-    case Journey::logout: {
-        co_return co_await logout(provider, ports, request);
-    }
-    case Journey::logged_out: {
-        co_return co_await logged_out(provider, ports, request);
-    }
-    }
-    fail(Reason::internal);
-}
-
-}  // namespace
-
-Root Flow::drive(Flow& flow, Journey journey, Existing existing)
-{
-    try {
-        flow.reply_ = co_await travel(journey, flow.conf_.provider, flow.ports_, flow.request_, std::move(existing));
-    } catch (const Failure& failure) {
-        flow.failure_ = failure;
-    } catch (const std::exception& e) {
-        flow.failure_.emplace(Reason::internal, e.what());
-    }
-    flow.deadline_.stop();
-    // Never finalize the request from inside a coroutine: that frees this frame.
-    if (flow.waiting_) flow.finished_.fire();
-}
-
-void Flow::expire(void* flow)
-{
-    auto* self = static_cast<Flow*>(flow);
-    self->root_ = Root();  // cancels every call of this login
-    self->failure_.emplace(Reason::provider_timeout, "login_deadline has passed");
-    self->finished_.fire();
-}
-
-void Flow::run_phases(void* request)
+void run_phases(void* request)
 {
     auto* r = static_cast<ngx_http_request_t*>(request);
     ngx_connection_t* c = r->connection;
     r->write_event_handler(r);  // ngx_http_core_run_phases(): comes back to the access handler
     ngx_http_run_posted_requests(c);
+}
+
+}  // namespace
+
+// One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason.
+struct Flow {
+    Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at)
+        : conf{provider_conf}, endpoint{at}, request{make_request(r, conf)},
+          sessions{*conf.sessions, *main_conf(r).states, conf.provider.session_idle_timeout},
+          ports{*worker().http, sessions, *worker().documents, worker_random, main_conf(r).cookie_keys},
+          finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
+    {
+    }
+
+    Task<Reply> travel(Existing existing)
+    {
+        switch (endpoint) {
+        case Endpoint::callback: return finish_login(conf.provider, ports, request, std::move(existing));
+        case Endpoint::login: return login_link(conf.provider, ports, request, std::move(existing));
+        case Endpoint::logout: return logout(conf.provider, ports, request);
+        case Endpoint::logged_out: return logged_out(conf.provider, ports, request);
+        default: return start_login(conf.provider, ports, request, Destination{return_path(request.target), 0});
+        }
+    }
+
+    Root drive(Existing existing)
+    {
+        try {
+            reply = co_await travel(std::move(existing));
+        } catch (const Failure& why) {
+            failure = why;
+        } catch (const std::exception& e) {
+            failure.emplace(Reason::internal, e.what());
+        }
+        deadline.stop();
+        // Never finalize the request from inside a coroutine: that frees this frame.
+        if (waiting) finished.fire();
+    }
+
+    static void expire(void* data)
+    {
+        auto* flow = static_cast<Flow*>(data);
+        flow->root = Root();  // cancels every call of this login
+        flow->failure.emplace(Reason::provider_timeout, "login_deadline has passed");
+        flow->finished.fire();
+    }
+
+    const ProviderConf& conf;
+    Endpoint endpoint;
+    Request request;
+    ZoneSessions sessions;
+    Ports ports;
+    std::optional<Reply> reply;
+    std::optional<Failure> failure;
+    bool waiting = false;  // the phase handler returned NGX_AGAIN: the end wakes it up
+    Event finished, deadline;
+    Root root;             // last member: destroyed first, so that cancellation runs while the rest is alive
+};
+
+ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
+{
+    SessionView session = session_of(r, conf);
+    Existing existing{static_cast<bool>(session), std::string(session.internal(entry_name::return_path)),
+                      std::string(session.internal(entry_name::state_hash))};
+    auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
+    flow->root = flow->drive(std::move(existing));
+    flow->root.start();
+    RequestCtx* ctx = request_ctx(r, true);
+    ctx->flow = flow;
+    return continue_flow(r, *ctx);
+}
+
+// While it waits, the client going away is noticed as ngx_http_limit_req_module does.
+ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
+{
+    Flow& flow = *ctx.flow;
+    if (flow.reply || flow.failure) {
+        r->read_event_handler = ngx_http_block_reading;
+        ctx.flow = nullptr;
+        if (flow.failure) return refuse(r, flow.conf, *flow.failure);
+        ctx.event = events[static_cast<std::size_t>(flow.endpoint)];
+        return apply_reply(r, *flow.reply);
+    }
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    r->read_event_handler = ngx_http_test_reading;
+    if (!flow.waiting) flow.deadline.start(static_cast<ngx_msec_t>(flow.conf.provider.login_deadline));
+    flow.waiting = true;
+    return NGX_AGAIN;
+}
+
+// The usual way to the provider has nothing to wait for: no coroutine is made.
+ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    const Endpoints* endpoints = worker().documents->peek(conf.provider);
+    if (endpoints == nullptr) return begin_flow(r, conf, Endpoint::page);
+    Request request = make_request(r, conf);
+    Destination here{return_path(request.target), 0};
+    try {
+        Reply reply = begin_login(conf.provider, *endpoints, request, here, main_conf(r).cookie_keys.front(), worker_random);
+        request_ctx(r, true)->event = events[static_cast<std::size_t>(Endpoint::page)];
+        return apply_reply(r, reply);
+    } catch (const Failure& failure) {
+        return refuse(r, conf, failure);
+    }
+}
+
+ngx_int_t send_jwks(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf.provider.client_jwks_max_age));
+    return send(r, NGX_HTTP_OK, "application/jwk-set+json", conf.provider.own_jwks);
 }
 
 }  // namespace oidc::ngx

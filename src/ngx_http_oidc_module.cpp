@@ -1,7 +1,6 @@
 // Tables only: the module, its phases and its life.
 #include "ngx_http_oidc_conf.hpp"
 #include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_variables.hpp"
 #include "ngx_http_oidc_worker.hpp"
 #include "oidc/cookie.hpp"
 #include "oidc/session.hpp"
@@ -18,18 +17,6 @@ ngx_str_t copy(ngx_pool_t* pool, std::string_view s)
 
 namespace {
 
-// The only place where an exception meets a request handler's C frame.
-template <ngx_int_t (*Handler)(ngx_http_request_t*)>
-ngx_int_t guarded(ngx_http_request_t* r) noexcept
-{
-    try {
-        return Handler(r);
-    } catch (const std::exception& e) {
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0, "oidc: internal: %s", e.what());
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-}
-
 // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
 bool register_access_handlers(ngx_conf_t* cf)
 {
@@ -38,8 +25,8 @@ bool register_access_handlers(ngx_conf_t* cf)
     if (ngx_array_push_n(&handlers, 2) == nullptr) return false;
     auto* all = static_cast<ngx_http_handler_pt*>(handlers.elts);
     for (ngx_uint_t i = handlers.nelts - 2; i > 0; --i) all[i] = all[i - 1];
-    all[0] = guarded<access_last>;
-    all[handlers.nelts - 1] = guarded<access_first>;
+    all[0] = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    all[handlers.nelts - 1] = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
     return true;
 }
 

@@ -1,4 +1,5 @@
-#include "ngx_http_oidc_site.hpp"
+// How this site looks from the browser: its URL, its headers, what kind of request this is.
+#include "ngx_http_oidc_request.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,98 +17,56 @@ void each_cookie_line(ngx_http_request_t* r, Visit visit)
 #if (nginx_version >= 1023000)
     for (ngx_table_elt_t* line = r->headers_in.cookie; line != nullptr; line = line->next) visit(line);
 #else
-    auto** lines = static_cast<ngx_table_elt_t**>(r->headers_in.cookies.elts);
-    for (ngx_uint_t i = 0; i < r->headers_in.cookies.nelts; ++i) visit(lines[i]);
-#endif
-}
-
-// Forgets the last line where nginx and $http_cookie look for it, unless it is the first and `all` is false.
-ngx_table_elt_t* forget_last_cookie_line(ngx_http_request_t* r, bool all)
-{
-#if (nginx_version >= 1023000)
-    ngx_table_elt_t** at = &r->headers_in.cookie;
-    while (*at != nullptr && (*at)->next != nullptr) at = &(*at)->next;
-    if (*at == nullptr || (at == &r->headers_in.cookie && !all)) return nullptr;
-    return std::exchange(*at, nullptr);
-#else
-    ngx_array_t& lines = r->headers_in.cookies;
-    if (lines.nelts == 0 || (lines.nelts == 1 && !all)) return nullptr;
-    return static_cast<ngx_table_elt_t**>(lines.elts)[--lines.nelts];
+    for (ngx_table_elt_t* line : items<ngx_table_elt_t*>(r->headers_in.cookies)) visit(line);
 #endif
 }
 
 bool is_ours(const void* conf, std::string_view name)
 {
-    constexpr std::string_view host = "__Host-";
-    std::string_view plain = name.starts_with(host) ? name.substr(host.size()) : name;
-    if (plain.starts_with("NGX_OIDC_LOGIN_") || name.starts_with(rounds_cookie_prefix)) return true;
-    const auto& providers = static_cast<const MainConf*>(conf)->providers;
-    return std::any_of(providers.begin(), providers.end(),
-                       [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
-}
-
-#if (nginx_version < 1023000)
-void repoint(ngx_array_t& lines, ngx_table_elt_t* from, ngx_table_elt_t* to)
-{
-    auto** all = static_cast<ngx_table_elt_t**>(lines.elts);
-    std::replace(all, all + lines.nelts, from, to);
-}
-#endif
-
-// All pointers of headers_in to `from` are made to point to `to`: nginx keeps one (or a chain) per known header, by offset.
-void repoint(ngx_http_request_t* r, ngx_table_elt_t* from, ngx_table_elt_t* to)
-{
-    for (ngx_http_header_t* known = ngx_http_headers_in; known->name.len != 0; ++known) {
-        if (known->offset == 0) continue;
-        auto** at = reinterpret_cast<ngx_table_elt_t**>(reinterpret_cast<char*>(&r->headers_in) + known->offset);
-#if (nginx_version >= 1023000)
-        while (*at != nullptr && *at != from) at = &(*at)->next;
-#endif
-        if (*at == from) *at = to;
+    for (std::string_view prefix : {attempt_cookie_prefix(true), attempt_cookie_prefix(false), rounds_cookie_prefix}) {
+        if (name.starts_with(prefix)) return true;
     }
-#if (nginx_version < 1023000)
-    repoint(r->headers_in.cookies, from, to);
-#if (NGX_HTTP_X_FORWARDED_FOR)
-    repoint(r->headers_in.x_forwarded_for, from, to);
-#endif
-#endif
+    return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers,
+                               [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
 }
 
-// Takes an element out of the list of request headers: the last one moves into its place. nginx 1.22's proxy sends every
-// element of the list, so that emptying or marking one is not enough.
+// Takes an element out of the list of request headers, whose others nginx points to: its part is split around it. (nginx 1.22's
+// proxy sends every element, so that emptying or marking one is not enough; its loops expect no empty part but the first.)
 void remove_header(ngx_http_request_t* r, ngx_table_elt_t* gone)
 {
-    ngx_list_part_t* last = &r->headers_in.headers.part;
-    while (last->next != nullptr && last->next->nelts != 0) last = last->next;
-    auto* elements = static_cast<ngx_table_elt_t*>(last->elts);
-    ngx_table_elt_t* moved = &elements[last->nelts - 1];
-    if (moved != gone) {
-        *gone = *moved;
-        repoint(r, moved, gone);
+    ngx_list_t& list = r->headers_in.headers;
+    ngx_list_part_t *previous = nullptr, *part = &list.part;
+    const auto first = [&] { return static_cast<ngx_table_elt_t*>(part->elts); };
+    for (; part != nullptr && (gone < first() || gone >= first() + part->nelts); part = part->next) previous = part;
+    if (part == nullptr) return;
+
+    auto before = static_cast<ngx_uint_t>(gone - first());
+    ngx_uint_t behind = part->nelts - before - 1;
+    part->nelts = before;
+    if (behind > 0) {
+        auto* rest = static_cast<ngx_list_part_t*>(ngx_palloc(r->pool, sizeof(ngx_list_part_t)));
+        if (rest == nullptr) throw std::bad_alloc{};
+        *rest = {gone + 1, behind, part->next};
+        part->next = rest;
+        if (list.last == part) list.last = rest;
     }
-    --last->nelts;
+    if (before == 0 && previous != nullptr) {
+        previous->next = part->next;
+        if (list.last == part) list.last = previous;
+    }
+    list.nalloc = std::max<ngx_uint_t>(list.last->nelts, 1);  // full: the next header opens a part of its own
 }
 
-std::string_view host_without_port(std::string_view host) noexcept
-{
-    std::size_t colon = host.rfind(':');
-    return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
-}
-
-bool name_fits(std::string_view name, std::string_view host) noexcept
-{
-    if (name.starts_with("*.")) return host.ends_with(name.substr(1));
-    if (name.starts_with('.')) return host == name.substr(1) || host.ends_with(name);
-    return name == host;
-}
-
-bool host_fits(ngx_http_request_t* r, const HostName& name)
+bool host_fits(ngx_http_request_t* r, const HostName& server)
 {
     ngx_str_t asked = r->headers_in.server;
 #if (NGX_PCRE)
-    if (name.regex != nullptr) return ngx_http_regex_exec(r, name.regex, &asked) == NGX_OK;
+    if (server.regex != nullptr) return ngx_http_regex_exec(r, server.regex, &asked) == NGX_OK;
 #endif
-    return name_fits(name.name, view(asked));
+    std::string_view name = server.name, host = view(asked);
+    if (name.starts_with("*.")) return host.ends_with(name.substr(1));
+    if (name.starts_with('.')) return host == name.substr(1) || host.ends_with(name);
+    return name == host;
 }
 
 // The request's host when it is one of the server's names, else the first name, else (no names) the host as it came.
@@ -118,8 +77,7 @@ std::string_view trusted_host(ngx_http_request_t* r)
     std::string_view first = view(server->server_name);
     if (first.empty()) return host.empty() ? "localhost" : host;
     auto* ours = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    bool fits = std::any_of(ours->hosts.begin(), ours->hosts.end(), [&](const HostName& name) { return host_fits(r, name); });
-    return fits ? host : first;
+    return std::ranges::any_of(ours->hosts, [&](const HostName& name) { return host_fits(r, name); }) ? host : first;
 }
 
 std::string port_suffix(ngx_http_request_t* r, bool https)
@@ -132,24 +90,31 @@ std::string port_suffix(ngx_http_request_t* r, bool https)
 bool over_tls(ngx_http_request_t* r) noexcept
 {
 #if (NGX_HTTP_SSL)
-    return r->connection->ssl != nullptr;
-#else
-    return false;
+    if (r->connection->ssl != nullptr) return true;
 #endif
+    return false;
 }
 
 std::string_view configured_base_url(ngx_http_request_t* r)
 {
-    auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
-    ngx_str_t value{};
-    if (conf->base_url == nullptr || ngx_http_complex_value(r, conf->base_url, &value) != NGX_OK) return {};
-    return view(value);
+    ngx_http_complex_value_t* value = location(r).base_url;
+    return value != nullptr ? evaluate(r, value) : std::string_view();
 }
 
 bool contains(std::string_view text, std::string_view part) noexcept { return text.find(part) != std::string_view::npos; }
 
-}  // namespace
+// A request header by its lower-case name; empty when absent. The first one counts.
+std::string_view header(ngx_http_request_t* r, std::string_view name)
+{
+    for (const ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts)) {
+            if (view({line.key.len, line.lowcase_key}) == name) return view(line.value);
+        }
+    }
+    return {};
+}
 
+// All Cookie lines in one; a copy in r->pool only when the browser sent several.
 std::string_view cookie_header(ngx_http_request_t* r)
 {
     std::string_view first;
@@ -163,31 +128,35 @@ std::string_view cookie_header(ngx_http_request_t* r)
     return view(copy(r->pool, all));
 }
 
-bool strip_our_cookies(ngx_http_request_t* r, const MainConf& conf)
-{
-    std::string_view cookies = cookie_header(r);
-    if (cookies.empty()) return false;
-    auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
-    if (kept == nullptr) throw std::bad_alloc{};
-    std::optional<std::size_t> size = strip_cookies(cookies, kept, is_ours, &conf);
-    if (!size) return false;
+}  // namespace
 
-    while (ngx_table_elt_t* line = forget_last_cookie_line(r, *size == 0)) remove_header(r, line);
-    each_cookie_line(r, [&](ngx_table_elt_t* line) { line->value = borrow({kept, *size}); });
-    return true;
+std::string_view cookies_of(ngx_http_request_t* r)
+{
+    RequestCtx* ctx = request_ctx(r, false);
+    return ctx != nullptr && !ctx->cookies.empty() ? ctx->cookies : cookie_header(r->main);
 }
 
-std::string_view header(ngx_http_request_t* r, std::string_view name)
+void strip_our_cookies(ngx_http_request_t* r)
 {
-    for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
-        auto* elements = static_cast<ngx_table_elt_t*>(part->elts);
-        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (std::string_view(reinterpret_cast<char*>(elements[i].lowcase_key), elements[i].key.len) == name) {
-                return view(elements[i].value);
-            }
-        }
-    }
-    return {};
+    RequestCtx* ctx = request_ctx(r, false);
+    std::string_view cookies = cookie_header(r);
+    if (cookies.empty() || (ctx != nullptr && !ctx->cookies.empty())) return;
+    auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
+    if (kept == nullptr) throw std::bad_alloc{};
+    std::optional<std::size_t> size = strip_cookies(cookies, kept, is_ours, &main_conf(r));
+    if (!size) return;
+    request_ctx(r, true)->cookies = cookies;
+
+    ngx_uint_t stay = *size > 0 ? 1 : 0, seen = 0;
+    each_cookie_line(r, [&](ngx_table_elt_t* line) {
+        if (seen++ < stay) line->value = borrow({kept, *size});
+        else remove_header(r, line);
+    });
+#if (nginx_version >= 1023000)
+    (stay > 0 ? r->headers_in.cookie->next : r->headers_in.cookie) = nullptr;
+#else
+    r->headers_in.cookies.nelts = stay;
+#endif
 }
 
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf)
@@ -201,10 +170,12 @@ std::string base_url(ngx_http_request_t* r, const ProviderConf& conf)
 {
     const std::string& redirect_uri = conf.provider.redirect_uri;
     if (!redirect_uri.starts_with('/')) {
-        std::string site = redirect_uri.substr(0, redirect_uri.find('/', redirect_uri.find("://") + 3));
-        std::string_view site_host = host_without_port(std::string_view(site).substr(site.find("://") + 3));
+        std::size_t host_at = redirect_uri.find("://") + 3;
+        std::string site = redirect_uri.substr(0, redirect_uri.find('/', host_at));
         std::string_view host = trusted_host(r);
-        return host == site_host ? site : site.substr(0, site.find("://") + 3) + std::string(host);
+        std::string_view authority = std::string_view(site).substr(host_at);
+        bool same_host = authority.starts_with(host) && (authority.size() == host.size() || authority[host.size()] == ':');
+        return same_host ? site : site.substr(0, host_at) + std::string(host);
     }
     if (std::string_view configured = configured_base_url(r); !configured.empty()) return std::string(configured);
     bool https = over_tls(r);
@@ -219,21 +190,22 @@ bool is_navigation(ngx_http_request_t* r)
     if (!mode.empty()) {
         constexpr std::array<std::string_view, 5> frames{"iframe", "frame", "embed", "object", "fencedframe"};
         std::string_view destination = header(r, "sec-fetch-dest");
-        return mode == "navigate" && std::find(frames.begin(), frames.end(), destination) == frames.end();
+        return mode == "navigate" && std::ranges::find(frames, destination) == frames.end();
     }
     if (!header(r, "x-requested-with").empty() || contains(header(r, "purpose"), "prefetch")) return false;
     std::string_view accept = header(r, "accept");
     return accept.empty() || contains(accept, "text/html") || contains(accept, "*/*");
 }
 
-void add_header(ngx_http_request_t* r, std::string_view name, std::string_view value)
+ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value)
 {
     auto* line = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
     if (line == nullptr) throw std::bad_alloc{};
     *line = {};
-    line->key = borrow(name);  // names are literals
+    line->key = borrow(name);
     line->value = copy(r->pool, value);
     line->hash = 1;
+    return line;
 }
 
 }  // namespace oidc::ngx

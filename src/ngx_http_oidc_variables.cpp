@@ -1,219 +1,154 @@
-#include "ngx_http_oidc_variables.hpp"
+// The $oidc_* variables. Read from the session where it lies; nothing is cached from one request to another.
+#include <algorithm>
 
 #include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_site.hpp"
-#include "oidc/cookie.hpp"
-#include "oidc/crypto.hpp"
 #include "oidc/login.hpp"
-#include "oidc/session.hpp"
 
 namespace oidc::ngx {
 namespace {
 
 using Value = ngx_http_variable_value_t;
 
-void set(Value* v, std::string_view text) noexcept
+ngx_int_t show(Value* v, std::string_view text) noexcept
 {
-    v->data = reinterpret_cast<u_char*>(const_cast<char*>(text.data()));
+    v->data = borrow(text).data;
     v->len = static_cast<unsigned>(text.size()) & 0xfffffff;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
+    return NGX_OK;
 }
 
-void set_copy(ngx_http_request_t* r, Value* v, std::string_view text) { set(v, view(copy(r->pool, text))); }
+std::string_view keep(ngx_http_request_t* r, std::string_view text) { return view(copy(r->pool, text)); }
 
-// The provider whose session this request shows, and that session; empty where auth_oidc is off.
-struct Here {
-    const ProviderConf* conf = nullptr;
-    SessionView session;
-};
+std::string_view number(ngx_http_request_t* r, std::int64_t n) { return n > 0 ? keep(r, std::to_string(n)) : std::string_view(); }
 
-Here here(ngx_http_request_t* r)
+// The session that this request shows; empty where auth_oidc is off.
+SessionView session_here(ngx_http_request_t* r)
 {
-    AuthResult auth = auth_of(r);
-    if (auth.kind != Auth::provider) return {};
-    return {auth.conf, session_of(r, *auth.conf)};
+    const ProviderConf* conf = auth_of(r).conf;
+    return conf != nullptr ? session_of(r, *conf) : SessionView();
 }
 
-void number(ngx_http_request_t* r, Value* v, std::int64_t n) { set_copy(r, v, n > 0 ? std::to_string(n) : std::string()); }
-
-void claim(ngx_http_request_t* r, Value* v, std::string_view name)
+std::string_view claim(ngx_http_request_t* r, std::string_view name)
 {
-    std::optional<Entry> found = here(r).session.claim(name);
-    set(v, found ? found->value : std::string_view());
+    std::optional<Entry> found = session_here(r).claim(name);
+    return found ? found->value : std::string_view();
 }
 
-void get_claim(ngx_http_request_t* r, Value* v, uintptr_t data)
+std::string_view access_token(ngx_http_request_t* r)
 {
-    constexpr std::string_view prefix = "oidc_claim_";
-    claim(r, v, view(*reinterpret_cast<ngx_str_t*>(data)).substr(prefix.size()));
-}
-
-void get_acr(ngx_http_request_t* r, Value* v, uintptr_t) { claim(r, v, "acr"); }
-void get_auth_time(ngx_http_request_t* r, Value* v, uintptr_t) { claim(r, v, "auth_time"); }
-
-void get_id_token(ngx_http_request_t* r, Value* v, uintptr_t) { set(v, here(r).session.internal(entry_name::id_token)); }
-
-void get_access_token(ngx_http_request_t* r, Value* v, uintptr_t)
-{
-    SessionView session = here(r).session;
+    SessionView session = session_here(r);
     std::int64_t expires = session.times().access_expires;
-    bool alive = expires == 0 || expires > ngx_time();
-    set(v, alive ? session.internal(entry_name::access_token) : std::string_view());
+    return expires == 0 || expires > ngx_time() ? session.internal(entry_name::access_token) : std::string_view();
 }
 
-void get_userinfo(ngx_http_request_t* r, Value* v, uintptr_t)
+std::string_view claims(ngx_http_request_t* r, std::optional<Source> source)
 {
-    SessionView session = here(r).session;
-    set_copy(r, v, session ? claims_json(session, Source::userinfo) : std::string());
+    SessionView session = session_here(r);
+    return session ? keep(r, claims_json(session, source)) : std::string_view();
 }
 
-void get_claims(ngx_http_request_t* r, Value* v, uintptr_t)
+std::string_view login_url(ngx_http_request_t* r, const ProviderConf* conf)
 {
-    SessionView session = here(r).session;
-    set_copy(r, v, session ? claims_json(session, std::nullopt) : std::string());
+    if (conf == nullptr || conf->provider.login_uri.empty()) return {};
+    return keep(r, append_args(conf->provider.login_uri, {{"return", return_path(view(r->main->unparsed_uri))}}));
 }
-
-void get_authenticated(ngx_http_request_t* r, Value* v, uintptr_t) { set(v, here(r).session ? "1" : ""); }
-
-void get_provider(ngx_http_request_t* r, Value* v, uintptr_t)
-{
-    Here at = here(r);
-    set(v, at.session ? std::string_view(at.conf->provider.name) : std::string_view());
-}
-
-void get_session_expires(ngx_http_request_t* r, Value* v, uintptr_t) { number(r, v, here(r).session.times().expires); }
-void get_access_expires(ngx_http_request_t* r, Value* v, uintptr_t) { number(r, v, here(r).session.times().access_expires); }
 
 // A hash of the key under which the session is stored: it opens nothing.
-void get_session_hash(ngx_http_request_t* r, Value* v, uintptr_t)
+std::string_view session_hash(ngx_http_request_t* r)
 {
-    Here at = here(r);
-    if (!at.session) return set(v, {});
-    std::string_view id = find_cookie(cookies_of(r), at.conf->cookie_names[is_https(r->main, *at.conf) ? 1 : 0]);
-    set_copy(r, v, base64url(oidc::view(sha256(oidc::view(sha256(id)))).substr(0, 16)));
+    if (!session_here(r)) return {};
+    return keep(r, base64url(oidc::view(sha256(oidc::view(request_ctx(r, true)->key))).substr(0, 16)));
 }
 
-template <std::string_view RequestCtx::* Field>
-void get_ctx(ngx_http_request_t* r, Value* v, uintptr_t)
+template <std::string_view RequestCtx::*field>
+std::string_view kept(ngx_http_request_t* r, std::string_view)
 {
     RequestCtx* ctx = request_ctx(r, false);
-    set(v, ctx != nullptr ? ctx->*Field : std::string_view());
-}
-
-void login_url(ngx_http_request_t* r, Value* v, const ProviderConf* conf)
-{
-    if (conf == nullptr || conf->provider.login_uri.empty()) return set(v, {});
-    set_copy(r, v, append_args(conf->provider.login_uri, {{"return", return_path(view(r->main->unparsed_uri))}}));
-}
-
-void get_login_url(ngx_http_request_t* r, Value* v, uintptr_t) { login_url(r, v, auth_of(r).conf); }
-
-void get_login_url_of(ngx_http_request_t* r, Value* v, uintptr_t data)
-{
-    constexpr std::string_view prefix = "oidc_login_url_";
-    auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_oidc_module));
-    login_url(r, v, find_provider(*main, view(*reinterpret_cast<ngx_str_t*>(data)).substr(prefix.size())));
-}
-
-std::optional<Entry> find_from(SessionView session, ClaimSource source, std::string_view name)
-{
-    switch (source) {
-    case ClaimSource::any: return session.claim(name);
-    case ClaimSource::id_token: return session.find(name, Source::id_token);
-    case ClaimSource::userinfo: return session.find(name, Source::userinfo);
-    }
-    return std::nullopt;
-}
-
-struct Rendered {
-    std::string_view text;
-    std::string owned;  // when the text is not in the session as it stands
-    Kind kind = Kind::string;
-    bool found = false;
-};
-
-// Nested claims are the rare case: their top-level claim is parsed when asked for.
-Rendered nested(const Entry& top, const std::vector<std::string>& path)
-{
-    Json value = top.kind == Kind::json ? Json::parse(top.value) : Json();
-    for (std::size_t i = 1; i < path.size() && value; ++i) value = value.is_object() ? value.at(path[i]) : Json();
-    if (!value || value.is_null()) return {};
-    Rendered rendered{{}, value.is_string() ? std::string(value.text()) : value.dump(), value.is_string() ? Kind::string : Kind::json, true};
-    if (rendered.owned.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return {};
-    return rendered;
-}
-
-std::string encoded(std::string_view text, Kind kind, ClaimEncoding encoding)
-{
-    switch (encoding) {
-    case ClaimEncoding::raw: return std::string(text);
-    case ClaimEncoding::json: return kind == Kind::json ? std::string(text) : json_quoted(text);
-    case ClaimEncoding::base64url: return base64url(text);
-    case ClaimEncoding::urlencode: return percent_encode(text);
-    }
-    return {};
-}
-
-void get_claim_set(ngx_http_request_t* r, Value* v, uintptr_t data)
-{
-    const auto& wanted = *reinterpret_cast<const ClaimSet*>(data);
-    std::optional<Entry> top = find_from(here(r).session, wanted.source, wanted.path.front());
-    if (!top) return set(v, {});
-    if (wanted.path.size() == 1 && wanted.encoding == ClaimEncoding::raw) return set(v, top->value);
-    Rendered rendered = wanted.path.size() == 1 ? Rendered{top->value, {}, top->kind, true} : nested(*top, wanted.path);
-    if (!rendered.found) return set(v, {});
-    set_copy(r, v, encoded(rendered.owned.empty() ? rendered.text : rendered.owned, rendered.kind, wanted.encoding));
-}
-
-using Getter = void (*)(ngx_http_request_t*, Value*, uintptr_t);
-
-template <Getter Get>
-ngx_int_t guarded(ngx_http_request_t* r, Value* v, uintptr_t data) noexcept
-{
-    try {
-        Get(r, v, data);
-        return NGX_OK;
-    } catch (const std::exception& e) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "oidc: variable: %s", e.what());
-        return NGX_ERROR;
-    }
+    return ctx != nullptr ? ctx->*field : std::string_view();
 }
 
 struct Row {
     std::string_view name;
-    ngx_http_get_variable_pt get;
-    ngx_uint_t flags = 0;
+    std::string_view (*get)(ngx_http_request_t* r, std::string_view rest);  // of the name, behind a prefix
 };
 
+// Those that end with '_' are prefixes, and stand first.
 const Row rows[] = {
-    {"oidc_claim_", guarded<get_claim>, NGX_HTTP_VAR_PREFIX},
-    {"oidc_login_url_", guarded<get_login_url_of>, NGX_HTTP_VAR_PREFIX},
-    {"oidc_login_url", guarded<get_login_url>},
-    {"oidc_id_token", guarded<get_id_token>},
-    {"oidc_access_token", guarded<get_access_token>},
-    {"oidc_userinfo", guarded<get_userinfo>},
-    {"oidc_claims", guarded<get_claims>},
-    {"oidc_authenticated", guarded<get_authenticated>},
-    {"oidc_provider", guarded<get_provider>},
-    {"oidc_acr", guarded<get_acr>},
-    {"oidc_auth_time", guarded<get_auth_time>},
-    {"oidc_session_expires", guarded<get_session_expires>},
-    {"oidc_access_token_expires", guarded<get_access_expires>},
-    {"oidc_session_hash", guarded<get_session_hash>},
-    {"oidc_error", guarded<get_ctx<&RequestCtx::error>>},
-    {"oidc_error_description", guarded<get_ctx<&RequestCtx::error_description>>},
-    {"oidc_event", guarded<get_ctx<&RequestCtx::event>>},
-    {"oidc_error_id", guarded<get_ctx<&RequestCtx::error_id>>},
+    {"oidc_claim_", claim},
+    {"oidc_login_url_", [](auto* r, auto rest) { return login_url(r, find_provider(main_conf(r), rest)); }},
+    {"oidc_login_url", [](auto* r, auto) { return login_url(r, auth_of(r).conf); }},
+    {"oidc_id_token", [](auto* r, auto) { return session_here(r).internal(entry_name::id_token); }},
+    {"oidc_access_token", [](auto* r, auto) { return access_token(r); }},
+    {"oidc_userinfo", [](auto* r, auto) { return claims(r, Source::userinfo); }},
+    {"oidc_claims", [](auto* r, auto) { return claims(r, std::nullopt); }},
+    {"oidc_authenticated", [](auto* r, auto) { return std::string_view(session_here(r) ? "1" : ""); }},
+    {"oidc_provider", [](auto* r, auto) { return session_here(r) ? std::string_view(auth_of(r).conf->provider.name) : ""; }},
+    {"oidc_acr", [](auto* r, auto) { return claim(r, "acr"); }},
+    {"oidc_auth_time", [](auto* r, auto) { return claim(r, "auth_time"); }},
+    {"oidc_session_expires", [](auto* r, auto) { return number(r, session_here(r).times().expires); }},
+    {"oidc_access_token_expires", [](auto* r, auto) { return number(r, session_here(r).times().access_expires); }},
+    {"oidc_session_hash", [](auto* r, auto) { return session_hash(r); }},
+    {"oidc_error", kept<&RequestCtx::error>},
+    {"oidc_error_description", kept<&RequestCtx::error_description>},
+    {"oidc_event", kept<&RequestCtx::event>},
+    {"oidc_error_id", kept<&RequestCtx::error_id>},
 };
+
+// Nested claims are the rare case: their top-level claim is parsed when asked for.
+Json nested(const Entry& top, const std::vector<std::string>& path)
+{
+    Json value = top.kind == Kind::json ? Json::parse(top.value) : Json();
+    for (std::size_t i = 1; i < path.size() && value; ++i) value = value.is_object() ? value.at(path[i]) : Json();
+    return value.is_null() ? Json() : value;
+}
+
+std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
+{
+    SessionView session = session_here(r);
+    Source source = wanted.source == ClaimSource::userinfo ? Source::userinfo : Source::id_token;
+    const std::string& name = wanted.path.front();
+    std::optional<Entry> found = wanted.source == ClaimSource::any ? session.claim(name) : session.find(name, source);
+    if (!found) return {};
+    std::string text;
+    if (wanted.path.size() > 1) {
+        Json value = nested(*found, wanted.path);
+        text = value.is_string() ? std::string(value.text()) : value ? value.dump() : std::string();
+        if (!value || text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return {};
+        found = Entry{{}, text, found->source, value.is_string() ? Kind::string : Kind::json};
+    }
+    switch (wanted.encoding) {
+    case ClaimEncoding::json: return keep(r, found->kind == Kind::json ? std::string(found->value) : json_quoted(found->value));
+    case ClaimEncoding::base64url: return keep(r, base64url(found->value));
+    case ClaimEncoding::urlencode: return keep(r, percent_encode(found->value));
+    case ClaimEncoding::raw: break;
+    }
+    return wanted.path.size() > 1 ? keep(r, text) : found->value;
+}
+
+ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }
+
+ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t data)
+{
+    std::string_view name = view(*reinterpret_cast<ngx_str_t*>(data));
+    const Row* row = std::ranges::find_if(rows, [&](const Row& each) { return name.starts_with(each.name); });
+    return show(v, row->get(r, name.substr(row->name.size())));
+}
+
+ngx_int_t get_claim_set(ngx_http_request_t* r, Value* v, uintptr_t set)
+{
+    return show(v, claim_set(r, *reinterpret_cast<const ClaimSet*>(set)));
+}
 
 // The session may change during a request (a login, an internal redirect to another provider): never cached.
-ngx_http_variable_t* declare(ngx_conf_t* cf, ngx_str_t name, ngx_uint_t flags, ngx_http_get_variable_pt get)
+bool declare(ngx_conf_t* cf, ngx_str_t name, ngx_uint_t flags, ngx_http_get_variable_pt get, const void* data)
 {
     ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name, flags | NGX_HTTP_VAR_NOCACHEABLE);
-    if (variable != nullptr) variable->get_handler = get;
-    return variable;
+    if (variable == nullptr) return false;
+    variable->get_handler = get;
+    variable->data = reinterpret_cast<uintptr_t>(data);
+    return true;
 }
 
 }  // namespace
@@ -221,17 +156,16 @@ ngx_http_variable_t* declare(ngx_conf_t* cf, ngx_str_t name, ngx_uint_t flags, n
 ngx_int_t preconfiguration(ngx_conf_t* cf)
 {
     for (const Row& row : rows) {
-        if (declare(cf, borrow(row.name), row.flags, row.get) == nullptr) return NGX_ERROR;
+        bool prefix = row.name.ends_with('_');
+        auto get = prefix ? guarded<get_prefixed, NGX_ERROR, Value*, uintptr_t> : guarded<get_row, NGX_ERROR, Value*, uintptr_t>;
+        if (!declare(cf, borrow(row.name), prefix ? NGX_HTTP_VAR_PREFIX : 0, get, &row)) return NGX_ERROR;
     }
     return NGX_OK;
 }
 
 ngx_int_t add_claim_set_variable(ngx_conf_t* cf, ngx_str_t name, const ClaimSet* set)
 {
-    ngx_http_variable_t* variable = declare(cf, name, 0, guarded<get_claim_set>);
-    if (variable == nullptr) return NGX_ERROR;
-    variable->data = reinterpret_cast<uintptr_t>(set);
-    return NGX_OK;
+    return declare(cf, name, 0, guarded<get_claim_set, NGX_ERROR>, set) ? NGX_OK : NGX_ERROR;
 }
 
 }  // namespace oidc::ngx

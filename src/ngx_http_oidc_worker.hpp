@@ -41,7 +41,7 @@ struct Worker {
     std::unique_ptr<HttpClient> http;
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                   // fetch metadata and keys of every provider before the first login
-    Timer begin;
+    Event begin;
 };
 
 // The worker's own; valid between init_process and exit_process.

@@ -172,6 +172,17 @@ subtest 'two Cookie lines' => sub {
     is_deeply([ sort split /; |, /, $answer->seen('cookie') // '' ], [ 'a=b', 'c=d', 'e=f', 'g=h' ], 'the rest arrives');
 };
 
+subtest 'among many headers' => sub {    # nginx keeps them twenty to a part
+    for my $count (0, 8, 14 .. 24, 36 .. 41) {
+        my @others = map { ("X-Other-$_" => "v$_") } 1 .. $count;
+        for my $headers ([ Cookie => "$session=$id", @others ], [ @others, Cookie => "$session=$id" ], [ Cookie => "$session=$id", @others, Cookie => "$session=other" ]) {
+            my $answer = browser()->get(rp('/page'), headers => $headers, cookie => '');
+            is($answer->seen('cookie'), undef, "$count others: no cookie arrives");
+            is_deeply([ map { $answer->seen("x-other-$_") } 1 .. $count ], [ map {"v$_"} 1 .. $count ], '... each other header, once');
+        }
+    }
+};
+
 subtest 'over HTTP/2, in crumbs' => sub {
     my ($status, $text) = curl_h2(rp('/page'), '-H', "Cookie: a=b; $session=$id; c=d");
     is($status, 200, 'the session is found');
