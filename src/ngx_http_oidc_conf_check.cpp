@@ -174,12 +174,6 @@ void check_signing(const Block& block)
     }
 }
 
-bool can_decrypt(const OwnKey& key, std::string_view alg)
-{
-    KeyType needed = alg == "ECDH-ES" ? KeyType::ec : KeyType::rsa;
-    return key.use == KeyUse::enc && key.type == needed && (key.alg.empty() || key.alg == alg);
-}
-
 bool any_key(const Provider& provider, std::string_view alg)
 {
     return std::ranges::any_of(provider.own_keys, [&](const OwnKey& key) { return can_decrypt(key, alg); });

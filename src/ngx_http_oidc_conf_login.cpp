@@ -3,7 +3,7 @@
 
 #include "ngx_http_oidc_conf_parse.hpp"
 #include "oidc/json.hpp"
-#include "oidc/jwe.hpp"
+#include "oidc/jose.hpp"
 
 namespace oidc::ngx {
 namespace {

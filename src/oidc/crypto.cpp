@@ -1,289 +1,157 @@
 #include "crypto.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <stdexcept>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 namespace oidc {
 namespace {
 
 constexpr std::size_t key_size = 32, salt_size = 16, tag_size = 16, iv_size = 12;
-
-struct Release {
-    void operator()(EVP_MD* md) const noexcept { EVP_MD_free(md); }
-    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
-    void operator()(EVP_CIPHER* cipher) const noexcept { EVP_CIPHER_free(cipher); }
-    void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
-};
-template <class T> using Owned = std::unique_ptr<T, Release>;
+constexpr std::string_view zero_iv{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16}, gcm_iv = zero_iv.substr(0, iv_size);
 
 void require(bool ok, const char* what)
 {
     if (!ok) throw std::runtime_error{what};
 }
 
-const unsigned char* bytes_of(std::string_view text) noexcept { return reinterpret_cast<const unsigned char*>(text.data()); }
-unsigned char* bytes_of(std::string& text) noexcept { return reinterpret_cast<unsigned char*>(text.data()); }
-int int_of(std::size_t size)
+const EVP_MD* md_of(std::string_view alg)
 {
-    require(size <= 1U << 30, "input too large");
-    return static_cast<int>(size);
+    for (const EVP_MD* md : {EVP_sha256(), EVP_sha384(), EVP_sha512()})
+        if (alg.ends_with(std::to_string(EVP_MD_get_size(md) * 8))) return md;
+    throw std::invalid_argument{"unknown hash"};
 }
 
-// One algorithm fetched once with the one context that serves it: a worker has a single thread, and a context holds nothing
-// that a fork would share.
-class Hash {
-public:
-    explicit Hash(const char* name) : md_{EVP_MD_fetch(nullptr, name, nullptr)}, context_{EVP_MD_CTX_new()}
-    {
-        require(md_ && context_, "OpenSSL lacks a digest");
-    }
-
-    void start() { require(EVP_DigestInit_ex2(context_.get(), md_.get(), nullptr) == 1, "digest"); }
-    void add(std::string_view bytes) { require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "digest"); }
-    void finish(unsigned char* out) { require(EVP_DigestFinal_ex(context_.get(), out, nullptr) == 1, "digest"); }
-    void finish_long(std::span<unsigned char> out)
-    {
-        require(EVP_DigestFinalXOF(context_.get(), out.data(), out.size()) == 1, "digest");
-    }
-    std::string digest(std::string_view bytes)
-    {
-        std::string out(static_cast<std::size_t>(EVP_MD_get_size(md_.get())), '\0');
-        start();
-        add(bytes);
-        finish(bytes_of(out));
-        return out;
-    }
-
-private:
-    Owned<EVP_MD> md_;
-    Owned<EVP_MD_CTX> context_;
-};
-
-Hash& sha256_hash()
+// One context for all ciphers, since a worker has a single thread: it is kept, the key schedule is not. With a tag it decrypts.
+bool run(const EVP_CIPHER* cipher, const GcmInput& in, unsigned char* out, unsigned char* new_tag)
 {
-    static Hash hash{"SHA256"};
-    return hash;
+    static const Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free> owned{EVP_CIPHER_CTX_new()};
+    EVP_CIPHER_CTX* const context = owned.get();
+    const auto aad_size = static_cast<int>(in.aad.size()), size = static_cast<int>(in.text.size());
+    const bool encrypt = in.tag.empty();
+    std::string tag{in.tag};
+    int written = 0;
+    const bool ok = EVP_CipherInit_ex2(context, cipher, bytes_of(in.key), bytes_of(in.iv), encrypt, nullptr) == 1 &&
+                    (aad_size == 0 || EVP_CipherUpdate(context, nullptr, &written, bytes_of(in.aad), aad_size) == 1) &&
+                    EVP_CipherUpdate(context, out, &written, bytes_of(in.text), size) == 1 &&
+                    (encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1) &&
+                    EVP_CipherFinal_ex(context, out + size, &written) == 1 &&
+                    (new_tag == nullptr || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
+    EVP_CIPHER_CTX_reset(context);
+    return ok;
 }
 
-class Gcm {
-public:
-    Gcm() : cipher_{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)}, context_{EVP_CIPHER_CTX_new()}
-    {
-        require(cipher_ && context_, "OpenSSL lacks AES-256-GCM");
-    }
-
-    // Appends to `out` the ciphertext and its tag.
-    void encrypt(std::string_view key, std::string_view iv, std::string_view aad, std::string_view plaintext, std::string& out)
-    {
-        start(key, iv, aad, true);
-        const std::size_t at = out.size();
-        out.resize(at + plaintext.size() + tag_size);
-        int written = 0;
-        unsigned char* text = bytes_of(out) + at;
-        require(EVP_CipherUpdate(context_.get(), text, &written, bytes_of(plaintext), int_of(plaintext.size())) == 1, "AES-GCM");
-        unsigned char* tag = text + plaintext.size();
-        require(EVP_CipherFinal_ex(context_.get(), tag, &written) == 1, "AES-GCM");
-        require(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG, tag_size, tag) == 1, "AES-GCM");
-        forget_key();
-    }
-
-    bool decrypt(const GcmInput& in, std::string& out)
-    {
-        start(in.key, in.iv, in.aad, false);
-        std::array<unsigned char, tag_size> tag;
-        std::copy_n(bytes_of(in.tag), tag_size, tag.data());
-        out.resize(in.ciphertext.size());
-        int written = 0;
-        unsigned char none[1];
-        const bool ok =
-            EVP_CipherUpdate(context_.get(), bytes_of(out), &written, bytes_of(in.ciphertext), int_of(in.ciphertext.size())) == 1 &&
-            EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1 &&
-            EVP_CipherFinal_ex(context_.get(), none, &written) == 1;
-        forget_key();
-        return ok;
-    }
-
-private:
-    void start(std::string_view key, std::string_view iv, std::string_view aad, bool encrypt)
-    {
-        int written = 0;
-        require(EVP_CipherInit_ex2(context_.get(), cipher_.get(), bytes_of(key), bytes_of(iv), encrypt ? 1 : 0, nullptr) == 1 &&
-                    EVP_CipherUpdate(context_.get(), nullptr, &written, bytes_of(aad), int_of(aad.size())) == 1,
-                "AES-GCM");
-    }
-
-    // The context is kept, the key schedule is not: nothing of it stays in memory between two calls.
-    void forget_key() { EVP_CIPHER_CTX_reset(context_.get()); }
-
-    Owned<EVP_CIPHER> cipher_;
-    Owned<EVP_CIPHER_CTX> context_;
-};
-
-Gcm& gcm()
+const EVP_CIPHER* gcm()
 {
-    static Gcm instance;
-    return instance;
+    static const Owned<EVP_CIPHER, EVP_CIPHER_free> cipher{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)};
+    return cipher.get();
 }
-
-constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr std::string_view plain_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-constexpr std::array<signed char, 256> url_values = [] {
-    std::array<signed char, 256> values{};
-    values.fill(-1);
-    for (std::size_t i = 0; i < url_alphabet.size(); ++i)
-        values[static_cast<unsigned char>(url_alphabet[i])] = static_cast<signed char>(i);
-    return values;
-}();
-
-std::string encode(std::string_view bytes, std::string_view alphabet)
-{
-    std::string out((bytes.size() * 4 + 2) / 3, '\0');
-    char* to = out.data();
-    std::uint32_t pending = 0;
-    int bits = 0;
-    for (const char byte : bytes) {
-        pending = pending << 8 | static_cast<unsigned char>(byte);
-        for (bits += 8; bits >= 6; bits -= 6) *to++ = alphabet[pending >> (bits - 6) & 63];
-    }
-    if (bits > 0) *to = alphabet[pending << (6 - bits) & 63];
-    return out;
-}
-
-// A fresh key for each salt, so that the IV may be constant: a 128-bit salt does not repeat.
-Digest derive(std::string_view key, std::string_view salt) { return hmac_sha256(key, salt); }
-constexpr std::string_view constant_iv{"\0\0\0\0\0\0\0\0\0\0\0\0", iv_size};
-static_assert(std::tuple_size_v<Digest> == key_size);
 
 }  // namespace
 
 void system_random(std::span<unsigned char> out)
 {
-    require(RAND_bytes(out.data(), int_of(out.size())) == 1, "the system has no randomness to give");
+    require(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1, "the system has no randomness to give");
 }
 
 void worker_random(std::span<unsigned char> out)
 {
     static std::array<unsigned char, 4096> stock;
     static std::size_t used = stock.size();
+    require(out.size() <= stock.size(), "too much randomness at once");
     if (out.size() > stock.size() - used) {
         system_random(stock);
         used = 0;
     }
-    require(out.size() <= stock.size(), "too much randomness at once");
-    std::copy_n(stock.begin() + static_cast<std::ptrdiff_t>(used), out.size(), out.begin());
+    std::copy_n(stock.data() + used, out.size(), out.data());
     OPENSSL_cleanse(stock.data() + used, out.size());
     used += out.size();
 }
 
-Digest sha256(std::string_view bytes)
+Digest sha256(std::initializer_list<std::string_view> parts)
 {
+    static const Owned<EVP_MD, EVP_MD_free> md{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+    static const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
     Digest out;
-    Hash& hash = sha256_hash();
-    hash.start();
-    hash.add(bytes);
-    hash.finish(out.data());
+    bool ok = EVP_DigestInit_ex2(context.get(), md.get(), nullptr) == 1;
+    for (const std::string_view part : parts) ok = ok && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
+    require(ok && EVP_DigestFinal_ex(context.get(), out.data(), nullptr) == 1, "SHA-256");
     return out;
 }
 
-std::string hash(std::string_view alg_hash, std::string_view bytes)
+std::string hash(std::string_view alg, std::string_view bytes)
 {
-    static Hash sha384{"SHA384"}, sha512{"SHA512"};
-    if (alg_hash == "SHA256") return sha256_hash().digest(bytes);
-    if (alg_hash == "SHA384") return sha384.digest(bytes);
-    if (alg_hash == "SHA512") return sha512.digest(bytes);
-    throw std::invalid_argument{"unknown hash"};
+    const EVP_MD* md = md_of(alg);
+    std::string out(static_cast<std::size_t>(EVP_MD_get_size(md)), '\0');
+    require(EVP_Digest(bytes.data(), bytes.size(), bytes_of(out), nullptr, md, nullptr) == 1, "digest");
+    return out;
 }
 
-// RFC 2104 by hand: EVP_MAC costs several times as much for messages this short.
-Digest hmac_sha256(std::string_view key, std::string_view bytes)
+std::string hmac(std::string_view alg, std::string_view key, std::string_view bytes)
 {
-    constexpr std::size_t block_size = 64;
-    std::array<char, block_size> inner{}, outer;
-    const Digest hashed = key.size() > block_size ? sha256(key) : Digest{};
-    const std::string_view used = key.size() > block_size ? view(hashed) : key;
-    std::copy(used.begin(), used.end(), inner.begin());
-    std::transform(inner.begin(), inner.end(), outer.begin(), [](char c) { return static_cast<char>(c ^ 0x5c); });
-    std::transform(inner.begin(), inner.end(), inner.begin(), [](char c) { return static_cast<char>(c ^ 0x36); });
-
-    Digest out;
-    Hash& hash = sha256_hash();
-    hash.start();
-    hash.add({inner.data(), inner.size()});
-    hash.add(bytes);
-    hash.finish(out.data());
-    hash.start();
-    hash.add({outer.data(), outer.size()});
-    hash.add(view(out));
-    hash.finish(out.data());
-    OPENSSL_cleanse(inner.data(), inner.size());
-    OPENSSL_cleanse(outer.data(), outer.size());
+    const EVP_MD* md = md_of(alg);
+    std::string out(static_cast<std::size_t>(EVP_MD_get_size(md)), '\0');
+    require(HMAC(md, key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(), bytes_of(out), nullptr), "HMAC");
     return out;
 }
 
 void expand(std::string_view seed, std::span<unsigned char> out)
 {
-    static Hash shake{"SHAKE256"};
-    shake.start();
-    shake.add(seed);
-    shake.finish_long(out);
+    static const Owned<EVP_CIPHER, EVP_CIPHER_free> ctr{EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr)};
+    std::ranges::fill(out, 0);
+    const std::string_view zeros{reinterpret_cast<char*>(out.data()), out.size()};
+    require(seed.size() == key_size && run(ctr.get(), {seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
 }
-
-std::string base64url(std::string_view bytes) { return encode(bytes, url_alphabet); }
 
 std::string base64(std::string_view bytes)
 {
-    std::string out = encode(bytes, plain_alphabet);
-    out.append((4 - out.size() % 4) % 4, '=');
+    std::string out((bytes.size() + 2) / 3 * 4, '\0');
+    EVP_EncodeBlock(bytes_of(out), bytes_of(bytes), static_cast<int>(bytes.size()));
+    return out;
+}
+
+std::string base64url(std::string_view bytes)
+{
+    std::string out = base64(bytes);
+    out.resize((bytes.size() * 4 + 2) / 3);
+    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
     return out;
 }
 
 std::optional<std::string> base64url_decode(std::string_view text)
 {
-    if (text.size() % 4 == 1) return std::nullopt;
-
-    std::string out(text.size() * 3 / 4, '\0');
-    char* to = out.data();
-    std::uint32_t pending = 0;
-    int bits = 0;
-    for (const char c : text) {
-        const int value = url_values[static_cast<unsigned char>(c)];
-        if (value < 0) return std::nullopt;
-        pending = pending << 6 | static_cast<std::uint32_t>(value);
-        bits += 6;
-        if (bits < 8) continue;
-        bits -= 8;
-        *to++ = static_cast<char>(pending >> bits & 0xff);
-    }
-    const std::uint32_t unused = pending & ((1U << bits) - 1);
-    if (unused != 0) return std::nullopt;  // a second spelling of the same bytes
+    std::string padded{text};
+    for (char& c : padded) c = c == '-' ? '+' : c == '_' ? '/' : c;
+    padded.append((4 - text.size() % 4) % 4, '=');
+    std::string out(padded.size() / 4 * 3, '\0');
+    if (EVP_DecodeBlock(bytes_of(out), bytes_of(padded), static_cast<int>(padded.size())) < 0) return std::nullopt;
+    out.resize(text.size() * 3 / 4);
+    if (base64url(out) != text) return std::nullopt;  // a second spelling of the same bytes
     return out;
 }
 
 std::optional<std::string> open_gcm(const GcmInput& in)
 {
     if (in.key.size() != key_size || in.iv.size() != iv_size || in.tag.size() != tag_size) return std::nullopt;
-
-    std::string plaintext;
-    if (gcm().decrypt(in, plaintext)) return plaintext;
+    std::string plaintext(in.text.size(), '\0');
+    if (run(gcm(), in, bytes_of(plaintext), nullptr)) return plaintext;
     OPENSSL_cleanse(plaintext.data(), plaintext.size());
     return std::nullopt;
 }
 
+// A fresh key for each salt, so that the IV may be constant: a 128-bit salt does not repeat. A plain hash derives it, since both
+// inputs are ours and the salt's length is fixed.
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random)
 {
-    std::string out;
-    out.reserve(salt_size + plaintext.size() + tag_size);
-    out.resize(salt_size);
+    std::string out(salt_size + plaintext.size() + tag_size, '\0');
     random({bytes_of(out), salt_size});
-    Digest derived = derive(key, out);
-    gcm().encrypt(view(derived), constant_iv, aad, plaintext, out);
+    Digest derived = sha256({key, std::string_view{out}.substr(0, salt_size)});
+    unsigned char* const text = bytes_of(out) + salt_size;
+    const bool ok = run(gcm(), {view(derived), gcm_iv, aad, plaintext, {}}, text, text + plaintext.size());
     OPENSSL_cleanse(derived.data(), derived.size());
+    require(ok, "AES-GCM");
     return base64url(out);
 }
 
@@ -291,12 +159,10 @@ std::optional<std::string> unseal(std::string_view key, std::string_view aad, st
 {
     const std::optional<std::string> bytes = base64url_decode(sealed);
     if (!bytes || bytes->size() < salt_size + tag_size) return std::nullopt;
-
-    const std::string_view all = *bytes;
-    const std::size_t length = all.size() - salt_size - tag_size;
-    Digest derived = derive(key, all.substr(0, salt_size));
-    std::optional<std::string> plaintext =
-        open_gcm({view(derived), constant_iv, aad, all.substr(salt_size, length), all.substr(salt_size + length)});
+    const std::string_view salt{bytes->data(), salt_size}, tag = std::string_view{*bytes}.substr(bytes->size() - tag_size),
+                           text = std::string_view{*bytes}.substr(salt_size, bytes->size() - salt_size - tag_size);
+    Digest derived = sha256({key, salt});
+    std::optional<std::string> plaintext = open_gcm({view(derived), gcm_iv, aad, text, tag});
     OPENSSL_cleanse(derived.data(), derived.size());
     return plaintext;
 }

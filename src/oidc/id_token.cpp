@@ -107,9 +107,8 @@ void require_recent_login(const Json& claims, const std::optional<std::int64_t>&
 void require_at_hash(const VerifiedJws& jws, std::string_view access_token)
 {
     if (!jws.claims().has("at_hash")) return;
-    const std::size_t size = hash_size(jws.alg());
-    const std::string digest = hash("SHA" + std::to_string(size * 8), access_token);
-    const std::string left_half = base64url(std::string_view{digest}.substr(0, size / 2));
+    const std::string digest = hash(jws.alg(), access_token);
+    const std::string left_half = base64url(std::string_view{digest}.substr(0, digest.size() / 2));
     const std::string found = jws.claims().string("at_hash").value_or("");
     const bool right = !access_token.empty() && equal_constant_time(found, left_half);
     if (!right) fail(Reason::id_token_at_hash, "at_hash is not that of the access token");

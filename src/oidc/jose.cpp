@@ -2,208 +2,237 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include "crypto.hpp"
+#include <openssl/rsa.h>
 
 namespace oidc {
 namespace {
 
-constexpr std::size_t max_header_depth = 8;
-constexpr std::size_t max_header_text = 256;  // bytes of alg, kid or typ
-constexpr std::size_t max_tries = 8;          // verifications for one token (W13)
+constexpr std::size_t max_header_size = 8 * 1024, max_header_depth = 8, max_text_size = 256;
+constexpr int max_verifications = 8, max_decryptions = 4;  // for one token (W13)
+constexpr std::size_t cek_size = 32, iv_size = 12, tag_size = 16, coordinate_size = 32;
+constexpr std::string_view content_encryption = "A256GCM";
 
-enum class Family : std::uint8_t { rsa, ec, hmac };
-
-struct AlgRow {
-    std::string_view name;
-    Family family;
-    Curve curve;
-    std::size_t hash_size;
-};
-constexpr std::array algs{
-    AlgRow{"RS256", Family::rsa, Curve::none, 32},  AlgRow{"RS384", Family::rsa, Curve::none, 48},
-    AlgRow{"RS512", Family::rsa, Curve::none, 64},  AlgRow{"PS256", Family::rsa, Curve::none, 32},
-    AlgRow{"PS384", Family::rsa, Curve::none, 48},  AlgRow{"PS512", Family::rsa, Curve::none, 64},
-    AlgRow{"ES256", Family::ec, Curve::p256, 32},   AlgRow{"ES384", Family::ec, Curve::p384, 48},
-    AlgRow{"ES512", Family::ec, Curve::p521, 64},   AlgRow{"HS256", Family::hmac, Curve::none, 32},
-    AlgRow{"HS384", Family::hmac, Curve::none, 48}, AlgRow{"HS512", Family::hmac, Curve::none, 64},
-};
-
-const AlgRow* find_alg(std::string_view name) noexcept
-{
-    const auto* row = std::find_if(algs.begin(), algs.end(), [&](const AlgRow& each) { return each.name == name; });
-    return row == algs.end() ? nullptr : row;
-}
-
-struct JwsRelease {
-    void operator()(cjose_jws_t* jws) const noexcept { cjose_jws_release(jws); }
-};
-
-std::string_view after_last_dot(std::string_view compact) noexcept { return compact.substr(compact.rfind('.') + 1); }
-
-std::string_view payload_of(std::string_view compact) noexcept
-{
-    const std::size_t start = compact.find('.') + 1;
-    return compact.substr(start, compact.rfind('.') - start);
-}
-
-// W7, W8: kid, type, curve and the key's own alg.
-bool fits(const VerificationKey& key, const Jws& token, const AlgRow& alg)
-{
-    const bool same_kid = token.kid().empty() || key.kid == token.kid();
-    const bool same_type = key.type == (alg.family == Family::rsa ? KeyType::rsa : KeyType::ec) && key.curve == alg.curve;
-    return same_kid && same_type && (key.alg.empty() || key.alg == alg.name);
-}
-
-std::vector<const VerificationKey*> fitting_keys(const Jws& token, const Jwks& keys, const AlgRow& alg)
-{
-    std::vector<const VerificationKey*> found;
-    for (const VerificationKey& key : keys.keys)
-        if (found.size() < max_tries && fits(key, token, alg)) found.push_back(&key);
-    return found;
-}
-
-// A new cjose object for each try: it keeps, and then leaks, the digest of a failed one.
-bool verifies(const Jws& token, const VerificationKey& key)
-{
-    cjose_err error{};
-    const std::unique_ptr<cjose_jws_t, JwsRelease> jws{cjose_jws_import(token.compact().data(), token.compact().size(), &error)};
-    return jws && cjose_jws_verify(jws.get(), key.key.get(), &error);
-}
-
-void require_signature(const Jws& token, const Jwks& keys, const AlgRow& alg, const JoseReasons& reasons)
-{
-    const std::vector<const VerificationKey*> candidates = fitting_keys(token, keys, alg);
-    const std::string wanted = "alg " + std::string{alg.name} + ", kid \"" + std::string{token.kid()} + "\"";
-    if (candidates.empty()) fail(reasons.key, "no key for " + wanted);
-
-    const std::size_t size = decode_segment(after_last_dot(token.compact()), reasons).size();
-    const bool verified = std::any_of(candidates.begin(), candidates.end(), [&](const VerificationKey* key) {
-        return size == key->signature_size && verifies(token, *key);  // W9: cjose reads as many bytes as the key says
-    });
-    if (!verified) fail(reasons.signature, wanted);
-}
-
-void require_hmac(const Jws& token, const Secret* secret, const AlgRow& alg, const JoseReasons& reasons)
-{
-    const bool strong = secret != nullptr && secret->reveal().size() >= alg.hash_size;  // W11
-    if (!strong) fail(reasons.algorithm, std::string{alg.name} + " needs a secret at least as long as its hash");
-
-    const EVP_MD* md = alg.hash_size == 32 ? EVP_sha256() : alg.hash_size == 48 ? EVP_sha384() : EVP_sha512();
-    const std::string_view key = secret->reveal(), input = token.compact().substr(0, token.compact().rfind('.'));
-    std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
-    unsigned int size = 0;
-    const auto* bytes = reinterpret_cast<const unsigned char*>(input.data());
-    const bool computed = HMAC(md, key.data(), static_cast<int>(key.size()), bytes, input.size(), mac.data(), &size) != nullptr;
-    const std::string signature = decode_segment(after_last_dot(token.compact()), reasons);
-    const std::string_view expected{reinterpret_cast<const char*>(mac.data()), size};
-    if (!computed || !equal_constant_time(signature, expected)) fail(reasons.signature, "alg " + std::string{alg.name});
-}
-
-}  // namespace
-
-const JoseReasons id_token_reasons{
-    Reason::id_token_malformed, Reason::id_token_encryption, Reason::id_token_decryption,
-    Reason::id_token_algorithm, Reason::id_token_key,        Reason::id_token_signature,
-};
-const JoseReasons userinfo_reasons{
-    Reason::userinfo_malformed, Reason::userinfo_encryption, Reason::userinfo_encryption,
-    Reason::userinfo_signature, Reason::userinfo_signature,  Reason::userinfo_signature,
-};
-
-bool is_signature_alg(std::string_view alg) noexcept { return find_alg(alg) != nullptr; }
-
-bool is_hmac_alg(std::string_view alg) noexcept
-{
-    const AlgRow* row = find_alg(alg);
-    return row != nullptr && row->family == Family::hmac;
-}
-
-std::size_t hash_size(std::string_view alg) noexcept
-{
-    const AlgRow* row = find_alg(alg);
-    return row == nullptr ? 0 : row->hash_size;
-}
-
-bool is_jwe(std::string_view compact) noexcept { return std::count(compact.begin(), compact.end(), '.') == 4; }
-
-std::vector<std::string_view> split_token(std::string_view compact, std::size_t count, const JoseReasons& reasons)
-{
-    if (compact.size() > max_token_size) fail(reasons.malformed, "longer than 64 kB");
-
-    const auto dots = static_cast<std::size_t>(std::count(compact.begin(), compact.end(), '.'));
-    if (dots + 1 != count) fail(reasons.malformed, "not " + std::to_string(count) + " segments");
-
-    std::vector<std::string_view> segments;
-    for (std::size_t start = 0; segments.size() < count;) {
-        const std::size_t dot = std::min(compact.find('.', start), compact.size());
-        segments.push_back(compact.substr(start, dot - start));
-        start = dot + 1;
-    }
-    return segments;
-}
-
-std::string decode_segment(std::string_view segment, const JoseReasons& reasons)
+std::string decode(std::string_view segment, const JoseReasons& reasons)  // W3
 {
     std::optional<std::string> bytes = base64url_decode(segment);
     if (!bytes) fail(reasons.malformed, "a segment is not canonical base64url");
     return std::move(*bytes);
 }
 
-Json parse_header(std::string_view segment, const JoseReasons& reasons)
-{
-    const std::string text = decode_segment(segment, reasons);
-    if (text.size() > max_header_size) fail(reasons.malformed, "the header is longer than 8 kB");
+// What JWS and JWE share: a token within its limits, its segments canonical and decoded, its header strict.
+struct Compact {
+    Json header;
+    std::vector<std::string> segments;
+};
 
-    const Json header = Json::parse(text, max_header_depth);
-    if (!header.is_object()) fail(reasons.malformed, "the header is no JSON object, or repeats a member");
-    for (const std::string_view name : {"crit", "b64", "zip"})
-        if (header.has(name)) fail(reasons.malformed, "the header has \"" + std::string{name} + "\"");
-    for (const std::string_view name : {"alg", "kid", "typ"}) {
-        const bool sized = header.string(name).value_or("").size() <= max_header_text;
-        if (header.has(name) && !(header.at(name).is_string() && sized))
-            fail(reasons.malformed, "\"" + std::string{name} + "\" of the header is no short string");
+Compact parse_compact(std::string_view compact, std::ptrdiff_t count, const JoseReasons& reasons)  // W1-W5
+{
+    if (compact.size() > max_token_size) fail(reasons.malformed, "longer than 64 kB");
+    if (std::ranges::count(compact, '.') + 1 != count) fail(reasons.malformed, "not " + std::to_string(count) + " segments");
+    Compact token;
+    for (std::size_t start = 0; start <= compact.size();) {
+        const std::size_t end = std::min(compact.find('.', start), compact.size());
+        token.segments.push_back(decode(compact.substr(start, end - start), reasons));
+        start = end + 1;
     }
-    return header;
+    if (token.segments[0].size() > max_header_size) fail(reasons.malformed, "the header is longer than 8 kB");
+    token.header = Json::parse(token.segments[0], max_header_depth);
+    if (!token.header.is_object()) fail(reasons.malformed, "the header is no JSON object, or repeats a member");
+    for (const std::string name : {"crit", "b64", "zip"})
+        if (token.header.has(name)) fail(reasons.malformed, "the header has \"" + name + "\"");
+    for (const std::string name : {"alg", "kid", "typ"})
+        if (!absent_or_short(token.header, name)) fail(reasons.malformed, "\"" + name + "\" of the header is no short string");
+    return token;
+}
+
+// A new cjose object for each try: it keeps, and then leaks, the digest of a failed one.
+bool verifies(const Jws& token, const VerificationKey& key)
+{
+    cjose_err error{};
+    const Owned<cjose_jws_t, cjose_jws_release> jws{cjose_jws_import(token.compact().data(), token.compact().size(), &error)};
+    return jws && cjose_jws_verify(jws.get(), key.key.get(), &error);
+}
+
+void require_signature(const Jws& token, std::size_t size, const Jwks& keys, const JoseReasons& reasons)
+{
+    int tries = 0;
+    for (const VerificationKey& key : keys.keys) {
+        const bool same_kid = token.kid().empty() || key.kid == token.kid();
+        const bool same_alg = key.alg.empty() ? is_rsa_alg(token.alg()) : key.alg == token.alg();  // W7, W8: with type and curve
+        if (!same_kid || !same_alg) continue;
+        if (++tries > max_verifications) break;
+        if (size == key.signature_size && verifies(token, key)) return;  // W9: cjose reads as many bytes as the key says
+    }
+    const std::string wanted = "alg " + std::string{token.alg()} + ", kid \"" + std::string{token.kid()} + "\"";
+    fail(tries == 0 ? reasons.key : reasons.signature, (tries == 0 ? "no key for " : "") + wanted);
+}
+
+void require_hmac(const Jws& token, std::string_view signature, const Secret* secret, const JoseReasons& reasons)
+{
+    const std::string alg{token.alg()};
+    const std::string_view key = secret == nullptr ? std::string_view{} : secret->reveal();
+    const std::string mac = hmac(alg, key, token.compact().substr(0, token.compact().rfind('.')));
+    if (key.size() < mac.size()) fail(reasons.algorithm, alg + " needs a secret at least as long as its hash");  // W11
+    if (!equal_constant_time(signature, mac)) fail(reasons.signature, "alg " + alg);
+}
+
+// W6, W15: as configured, every part of its exact length.
+void require_shape(const Compact& token, const DecryptPolicy& policy)
+{
+    const JoseReasons& reasons = policy.reasons;
+    const std::string alg = token.header.text("alg");
+    const bool allowed = is_jwe_alg(alg) && std::ranges::find(policy.algs, alg) != policy.algs.end();
+    if (!allowed) fail(reasons.encryption, "encrypted with \"" + alg + "\", which is not configured");
+    if (token.header.text("enc") != content_encryption) fail(reasons.encryption, "\"enc\" is not A256GCM");
+    const bool sized = token.segments[2].size() == iv_size && token.segments[4].size() == tag_size;
+    if (!sized) fail(reasons.malformed, "IV or tag of a wrong size");
+    if (alg == "ECDH-ES" && !token.segments[1].empty()) fail(reasons.malformed, "ECDH-ES with an encrypted key");
+}
+
+// RFC 7516 section 11.5: a wrong padding or length goes on with a random key, so that it fails where a wrong tag fails.
+Secret rsa_key(std::string_view encrypted, const char* digest, EVP_PKEY* own)
+{
+    std::string cek(cek_size, '\0'), plain(static_cast<std::size_t>(EVP_PKEY_get_size(own)), '\0');
+    system_random({bytes_of(cek), cek.size()});
+    std::size_t size = plain.size();
+    const PkeyContext context{EVP_PKEY_CTX_new_from_pkey(nullptr, own, nullptr)};
+    const bool opened = encrypted.size() == size && EVP_PKEY_decrypt_init(context.get()) == 1 &&
+                        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) == 1 &&
+                        EVP_PKEY_CTX_set_rsa_oaep_md_name(context.get(), digest, nullptr) == 1 &&
+                        EVP_PKEY_CTX_set_rsa_mgf1_md_name(context.get(), digest, nullptr) == 1 &&
+                        EVP_PKEY_decrypt(context.get(), bytes_of(plain), &size, bytes_of(encrypted), encrypted.size()) == 1;
+    if (opened && size == cek_size) std::copy_n(plain.begin(), cek_size, cek.begin());
+    OPENSSL_cleanse(plain.data(), plain.size());
+    return Secret{std::move(cek)};
+}
+
+// W16.
+Pkey ephemeral_key(const Json& epk, EVP_PKEY* own, const JoseReasons& reasons)
+{
+    const bool shaped = epk.is_object() && !epk.has("d") && epk.string("kty") == "EC" && epk.string("crv") == "P-256";
+    if (!shaped) fail(reasons.malformed, "\"epk\" is no public P-256 key");
+    const std::string x = decode(epk.text("x"), reasons), y = decode(epk.text("y"), reasons), point = '\x04' + x + y;
+    const bool sized = x.size() == coordinate_size && y.size() == coordinate_size;
+    if (!sized) fail(reasons.malformed, "\"epk\" has coordinates of a wrong size");
+    Pkey key{EVP_PKEY_new()};
+    const bool on_curve = EVP_PKEY_copy_parameters(key.get(), own) == 1 &&
+                          EVP_PKEY_set1_encoded_public_key(key.get(), bytes_of(std::string_view{point}), point.size()) == 1;
+    if (!on_curve) fail(reasons.malformed, "\"epk\" is not on its curve");
+    return key;
+}
+
+// On P-256 (cofactor 1) nothing can be wrong with a point that is on the curve: OpenSSL's full check would multiply it by the
+// order, which costs as much as the agreement.
+Secret agreed_key(const Json& header, EVP_PKEY* own, const JoseReasons& reasons)
+{
+    const Pkey peer = ephemeral_key(header.at("epk"), own, reasons);
+    for (const std::string name : {"apu", "apv"})
+        if (header.has(name) && !header.at(name).is_string()) fail(reasons.malformed, "\"" + name + "\" is no string");
+    const std::string apu = decode(header.text("apu"), reasons), apv = decode(header.text("apv"), reasons);
+    const PkeyContext context{EVP_PKEY_CTX_new_from_pkey(nullptr, own, nullptr)};
+    std::string bytes(coordinate_size, '\0');
+    std::size_t size = bytes.size();
+    const bool agreed = EVP_PKEY_derive_init(context.get()) == 1 &&
+                        EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), 0) == 1 &&  // not validated again
+                        EVP_PKEY_derive(context.get(), bytes_of(bytes), &size) == 1 && size == coordinate_size;
+    const Secret shared{std::move(bytes)};
+    return agreed ? Secret{concat_kdf(shared.reveal(), content_encryption, apu, apv, cek_size * 8)} : Secret{};
+}
+
+std::optional<std::string> open_with(const OwnKey& key, const Compact& token, std::string_view aad, const JoseReasons& reasons)
+{
+    const std::string alg = token.header.text("alg");
+    const Secret cek = alg == "ECDH-ES" ? agreed_key(token.header, key.key.get(), reasons)
+                                        : rsa_key(token.segments[1], alg == "RSA-OAEP" ? "SHA1" : "SHA256", key.key.get());
+    return open_gcm({cek.reveal(), token.segments[2], aad, token.segments[3], token.segments[4]});
+}
+
+}  // namespace
+
+// RFC 7518 section 3.1: two letters for the family, three digits for the hash.
+bool is_signature_alg(std::string_view alg) noexcept
+{
+    constexpr std::array<std::string_view, 4> families{"RS", "PS", "ES", "HS"};
+    constexpr std::array<std::string_view, 3> hashes{"256", "384", "512"};
+    return alg.size() == 5 && std::ranges::count(families, alg.substr(0, 2)) > 0 && std::ranges::count(hashes, alg.substr(2)) > 0;
+}
+
+bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg.starts_with("RS") || alg.starts_with("PS")); }
+bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg.starts_with("HS"); }
+bool is_jwe_alg(std::string_view alg) noexcept { return alg == "RSA-OAEP" || alg == "RSA-OAEP-256" || alg == "ECDH-ES"; }
+
+bool absent_or_short(const Json& object, std::string_view name)
+{
+    const Json value = object.at(name);
+    return !value || (value.is_string() && value.text().size() <= max_text_size);
 }
 
 Jws parse_jws(std::string compact, const JoseReasons& reasons)
 {
-    const std::vector<std::string_view> segments = split_token(compact, 3, reasons);
-    const Json header = parse_header(segments[0], reasons);
-    decode_segment(segments[1], reasons);
-    decode_segment(segments[2], reasons);
-
+    Compact parts = parse_compact(compact, 3, reasons);
     Jws jws;
-    jws.alg_ = header.string("alg").value_or("");
-    jws.kid_ = header.string("kid").value_or("");
-    jws.typ_ = header.string("typ").value_or("");
+    jws.alg_ = parts.header.text("alg");
+    jws.kid_ = parts.header.text("kid");
+    jws.typ_ = parts.header.text("typ");
     if (!is_signature_alg(jws.alg_)) fail(reasons.algorithm, "alg \"" + jws.alg_ + "\"");
     jws.compact_ = std::move(compact);
+    jws.payload_ = std::move(parts.segments[1]);
+    jws.signature_ = std::move(parts.segments[2]);
     return jws;
 }
 
 VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy)
 {
     const CleanErrorQueue clean;
-    const JoseReasons& reasons = policy.reasons;
-    const bool allowed = std::find(policy.algs.begin(), policy.algs.end(), token.alg()) != policy.algs.end();
-    const AlgRow* alg = find_alg(token.alg());
-    if (!allowed || alg == nullptr) fail(reasons.algorithm, "alg " + std::string{token.alg()} + " is not allowed");
-    if (alg->family == Family::hmac) require_hmac(token, policy.hmac_secret, *alg, reasons);
-    else require_signature(token, keys, *alg, reasons);
+    const auto& reasons = policy.reasons;
+    const bool allowed = std::ranges::find(policy.algs, token.alg()) != policy.algs.end();
+    if (!allowed) fail(reasons.algorithm, "alg " + token.alg_ + " is not allowed");
+    if (is_hmac_alg(token.alg())) require_hmac(token, token.signature_, policy.hmac_secret, reasons);
+    else require_signature(token, token.signature_.size(), keys, reasons);
 
-    VerifiedJws verified;
-    verified.claims_ = Json::parse(decode_segment(payload_of(token.compact()), reasons));
+    VerifiedJws verified{token};
+    verified.claims_ = Json::parse(token.payload_);
     if (!verified.claims_.is_object()) fail(reasons.malformed, "the payload is no JSON object, or repeats a member");
-    verified.compact_ = token.compact();
-    verified.alg_ = token.alg();
-    verified.typ_ = token.typ();
     return verified;
+}
+
+std::string concat_kdf(std::string_view shared, std::string_view alg, std::string_view apu, std::string_view apv, unsigned bits)
+{
+    const auto big_endian = [](std::size_t number) {
+        return std::string{'\0', static_cast<char>(number >> 16), static_cast<char>(number >> 8), static_cast<char>(number)};
+    };
+    std::string info;
+    for (const std::string_view each : {alg, apu, apv}) info.append(big_endian(each.size())).append(each);
+    const Digest round = sha256({big_endian(1), shared, info, big_endian(bits)});
+    return std::string{view(round).substr(0, bits / 8)};
+}
+
+// The keys that the kid names, else every one that can: a provider may have read our keys without their kid.
+std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy)
+{
+    const CleanErrorQueue clean;
+    const Compact token = parse_compact(compact, 5, policy.reasons);
+    require_shape(token, policy);
+    const std::string alg = token.header.text("alg"), kid = token.header.text("kid");
+    const auto named = [&](const OwnKey& key) { return can_decrypt(key, alg) && key.kid == kid; };
+    const bool by_kid = std::ranges::any_of(keys, named);
+    int tries = 0;
+    for (const OwnKey& key : keys) {
+        if (!(by_kid ? named(key) : can_decrypt(key, alg))) continue;
+        if (++tries > max_decryptions) break;
+        const std::string_view aad = compact.substr(0, compact.find('.'));
+        if (std::optional<std::string> plaintext = open_with(key, token, aad, policy.reasons)) return std::move(*plaintext);
+    }
+    if (tries == 0) fail(policy.reasons.decryption, "no client_key for " + alg);
+    fail(policy.reasons.decryption, "no client_key opens it: encrypted to kid \"" + kid + "\"");
+}
+
+Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy)
+{
+    const bool is_jwe = std::ranges::count(token, '.') == 4;
+    if (encrypted != is_jwe) fail(policy.reasons.encryption, encrypted ? "it is not encrypted" : "it is encrypted");
+    return parse_jws(encrypted ? decrypt(token, keys, policy) : std::move(token), policy.reasons);
 }
 
 }  // namespace oidc

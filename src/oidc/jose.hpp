@@ -1,26 +1,67 @@
-// JWS compact serialisation (RFC 7515) behind the strict layer W1-W9, W13, W17, W18, W21, W22.
+// JSON Web Keys (RFC 7517), signed tokens (RFC 7515) and encrypted ones (RFC 7516) behind the strict layer W1-W22. Keys and
+// signatures are cjose's; OpenSSL decrypts: RSA-OAEP, RSA-OAEP-256, ECDH-ES on P-256, with A256GCM only.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
+#include <cjose/cjose.h>
 
+#include "crypto.hpp"
 #include "failure.hpp"
 #include "json.hpp"
-#include "jwks.hpp"
 
 namespace oidc {
 
 constexpr std::size_t max_token_size = 64 * 1024;
-constexpr std::size_t max_header_size = 8 * 1024;
+
+bool is_signature_alg(std::string_view alg) noexcept;  // ES*, RS*, PS*, HS* in all three sizes
+bool is_rsa_alg(std::string_view alg) noexcept;        // RS*, PS*
+bool is_hmac_alg(std::string_view alg) noexcept;
+bool is_jwe_alg(std::string_view alg) noexcept;
+bool absent_or_short(const Json& object, std::string_view name);  // no such member, or a string of at most 256 bytes
+
+// One usable public signature key of a provider.
+struct VerificationKey {
+    std::string kid;                 // empty: none
+    std::string alg;                 // empty: any RS* and PS*; a curve has one
+    std::size_t signature_size = 0;  // bytes: RSA modulus, or 2 * field size
+    Owned<cjose_jwk_t, cjose_jwk_release> key;
+};
+struct Jwks {
+    std::vector<VerificationKey> keys;
+};
+
+// Parses a fetched set. Keys that cannot verify a signature (oct, OKP, unknown curve, use=enc, weak RSA, key_ops
+// without verify) are left out; private members are dropped; at most 64 keys are read.
+// Fails with Reason::jwks_malformed when the document is no key set, or holds no usable key.
+Jwks parse_jwks(std::string_view json);
+
+// The relying party's own private keys (client_key).
+enum class KeyUse : std::uint8_t { sig, enc };
+enum class KeyState : std::uint8_t { next, active, retired };
+
+struct OwnKey {
+    std::string kid;
+    std::string alg;  // empty: any that fits the key
+    KeyUse use = KeyUse::enc;
+    KeyState state = KeyState::active;
+    Pkey key;
+};
+
+// Reads a private key, PEM (PKCS#1, SEC1, PKCS#8) or JWK. `kid` empty: the JWK's own, else the RFC 7638 thumbprint.
+// `alg` empty: the JWK's own, else any. Throws std::invalid_argument with a sentence that names the remedy (for nginx -t):
+// not a private key, kind or curve unsupported, RSA outside 2048..8192 bits, alg that the key cannot do.
+OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std::string_view kid);
+
+bool can_decrypt(const OwnKey& key, std::string_view alg);
+std::string public_jwks(const std::vector<OwnKey>& keys);  // of the active keys, never a private member
 
 // The Reasons that the kind of token at hand uses, so that one layer serves ID tokens and UserInfo.
 struct JoseReasons {
     Reason malformed, encryption, decryption, algorithm, key, signature;
 };
-extern const JoseReasons id_token_reasons;
-extern const JoseReasons userinfo_reasons;
+constexpr JoseReasons id_token_reasons{Reason::id_token_malformed, Reason::id_token_encryption, Reason::id_token_decryption,
+                                       Reason::id_token_algorithm, Reason::id_token_key,        Reason::id_token_signature};
+constexpr JoseReasons userinfo_reasons{Reason::userinfo_malformed, Reason::userinfo_encryption, Reason::userinfo_encryption,
+                                       Reason::userinfo_signature, Reason::userinfo_signature,  Reason::userinfo_signature};
 
 // A compact JWS that passed the strict layer, not verified: nothing of its payload can be read.
 class Jws {
@@ -32,21 +73,19 @@ public:
 
 private:
     friend Jws parse_jws(std::string compact, const JoseReasons&);
-    std::string compact_, alg_, kid_, typ_;
+    friend class VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
+    std::string compact_, alg_, kid_, typ_, payload_, signature_;
 };
 
 // A JWS whose signature was verified: the only way to its claims.
-class VerifiedJws {
+class VerifiedJws : public Jws {
 public:
     const Json& claims() const noexcept { return claims_; }
-    std::string_view compact() const noexcept { return compact_; }
-    std::string_view alg() const noexcept { return alg_; }
-    std::string_view typ() const noexcept { return typ_; }
 
 private:
     friend VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
+    explicit VerifiedJws(const Jws& token) : Jws{token} {}
     Json claims_;
-    std::string compact_, alg_, typ_;
 };
 
 struct VerifyPolicy {
@@ -54,14 +93,10 @@ struct VerifyPolicy {
     const Secret* hmac_secret = nullptr;    // raw bytes; used only when an HS* is in algs
     JoseReasons reasons;
 };
-
-bool is_jwe(std::string_view compact) noexcept;  // five segments
-
-// What JWS and JWE share. The segments of a token within max_token_size, exactly `count` of them (W1, W2).
-std::vector<std::string_view> split_token(std::string_view compact, std::size_t count, const JoseReasons& reasons);
-// The bytes of a canonical segment (W3), and the protected header in one (W4, W5: no crit, b64, zip; alg, kid and typ well typed).
-std::string decode_segment(std::string_view segment, const JoseReasons& reasons);
-Json parse_header(std::string_view segment, const JoseReasons& reasons);
+struct DecryptPolicy {
+    std::vector<std::string> algs;          // allowed for key management, from configuration only
+    JoseReasons reasons;
+};
 
 Jws parse_jws(std::string compact, const JoseReasons& reasons);
 
@@ -69,9 +104,14 @@ Jws parse_jws(std::string compact, const JoseReasons& reasons);
 // share one). Reason key: none fits (a refetch may help); signature: one fitted and none verified (likewise).
 VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy);
 
-// ES*, RS*, PS*, HS* in all three sizes; whether the name is one of them.
-bool is_signature_alg(std::string_view alg) noexcept;
-bool is_hmac_alg(std::string_view alg) noexcept;
-std::size_t hash_size(std::string_view alg) noexcept;  // 32, 48, 64; 0 when unknown
+// The plaintext of a nested token (W2-W6, W14-W16). Tries the own `enc` keys that fit by kid, else by type (at most 4).
+std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+
+// The inner JWS of a token as the configuration fixes its shape (W14): with `encrypted` a JWE(JWS) or a refusal, without it a
+// plain JWS or a refusal.
+Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+
+// One round of the Concat KDF (RFC 7518 section 4.6.2, NIST SP 800-56A 5.8.1): `bits` / 8 bytes, at most 32.
+std::string concat_kdf(std::string_view shared, std::string_view alg, std::string_view apu, std::string_view apv, unsigned bits);
 
 }  // namespace oidc

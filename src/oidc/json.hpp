@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <jansson.h>
@@ -15,19 +16,18 @@ class Json {
 public:
     Json() noexcept = default;
     Json(const Json& other) noexcept : value_{json_incref(other.value_)} {}
-    Json(Json&& other) noexcept : value_{other.value_} { other.value_ = nullptr; }
+    Json(Json&& other) noexcept : value_{std::exchange(other.value_, nullptr)} {}
     Json& operator=(Json other) noexcept
     {
-        json_t* mine = value_;
-        value_ = other.value_;
-        other.value_ = mine;
+        std::swap(value_, other.value_);
         return *this;
     }
     ~Json() { json_decref(value_); }
 
     // Duplicated members, trailing bytes and a nesting above `max_depth` are refused: an empty Json.
     static Json parse(std::string_view text, std::size_t max_depth = 64);
-    static Json object();
+    static Json object() { return Json{json_object()}; }
+    static Json of(std::string_view text) { return Json{json_stringn(text.data(), text.size())}; }  // empty when not UTF-8
 
     explicit operator bool() const noexcept { return value_ != nullptr; }
     bool is_object() const noexcept { return json_is_object(value_); }
@@ -35,25 +35,36 @@ public:
     bool is_string() const noexcept { return json_is_string(value_); }
     bool is_null() const noexcept { return json_is_null(value_); }
 
-    bool has(std::string_view name) const noexcept;
-    Json at(std::string_view name) const noexcept;                          // an empty Json when absent
-    std::optional<std::string> string(std::string_view name) const;         // nullopt: absent or no string
-    std::optional<std::int64_t> integer(std::string_view name) const;       // JSON integers, and reals without fraction, within +-2^53
-    std::optional<bool> boolean(std::string_view name) const noexcept;
+    bool has(std::string_view name) const noexcept { return member(name) != nullptr; }
+    Json at(std::string_view name) const noexcept { return Json{json_incref(member(name))}; }  // an empty Json when absent
+    std::optional<std::string> string(std::string_view name) const  // nullopt: absent or no string
+    {
+        const Json found = at(name);
+        return found.is_string() ? std::optional<std::string>{found.text()} : std::nullopt;
+    }
+    std::string text(std::string_view name) const { return std::string{at(name).text()}; }     // of a member, else empty
+    std::string_view text() const noexcept { return {json_string_value(value_), json_string_length(value_)}; }
+    std::optional<bool> boolean(std::string_view name) const noexcept
+    {
+        const json_t* found = member(name);
+        return json_is_boolean(found) ? std::optional<bool>{json_is_true(found)} : std::nullopt;
+    }
+    std::optional<std::int64_t> integer(std::string_view name) const;  // JSON integers, and reals without fraction, within +-2^53
     std::vector<std::string> strings(std::string_view name) const;          // the strings of an array; a string is an array of one
     std::vector<Json> elements() const;                                     // of an array
     std::vector<std::string> names() const;                                 // of an object
-    std::string_view text() const noexcept;                                 // of a string
     std::string dump() const;                                               // compact JSON, UTF-8, any value
 
-    void set(std::string_view name, std::string_view value);
+    void set(std::string_view name, std::string_view value) { set(name, of(value)); }
     void set(std::string_view name, Json value);
 
 private:
     explicit Json(json_t* owned) noexcept : value_{owned} {}
+    json_t* member(std::string_view name) const noexcept { return json_object_getn(value_, name.data(), name.size()); }
+
     json_t* value_ = nullptr;
 };
 
-std::string json_quoted(std::string_view text);  // a JSON string, quotes included
+inline std::string json_quoted(std::string_view text) { return Json::of(text).dump(); }  // a JSON string, quotes included
 
 }  // namespace oidc

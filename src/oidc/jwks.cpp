@@ -1,178 +1,273 @@
-#include "jwks.hpp"
-
+// The provider's keys, and the relying party's own (client_key).
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <optional>
+#include <list>
+#include <set>
+#include <stdexcept>
 
-#include "crypto.hpp"
-#include "failure.hpp"
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/pem.h>
+
 #include "jose.hpp"
 
 namespace oidc {
 namespace {
 
 constexpr std::size_t max_keys = 64;
-constexpr std::size_t max_kid_size = 256;
-constexpr std::size_t min_rsa_bits = 2048, max_rsa_bits = 8192;  // below: too weak; above: a verification costs too much
-constexpr std::size_t max_exponent_size = 8;                     // bytes: e < 2^64
+constexpr int min_rsa_bits = 2048, max_rsa_bits = 8192, max_exponent_bits = 64;  // larger: a verification costs too much
+using Number = Owned<BIGNUM, BN_clear_free>;
 
-struct CurveRow {
-    std::string_view crv, alg;
-    Curve curve;
-    cjose_jwk_ec_curve cjose;
+struct Curve {
+    std::string_view crv, group, alg;
     std::size_t field_size;
 };
 constexpr std::array curves{
-    CurveRow{"P-256", "ES256", Curve::p256, CJOSE_JWK_EC_P_256, 32},
-    CurveRow{"P-384", "ES384", Curve::p384, CJOSE_JWK_EC_P_384, 48},
-    CurveRow{"P-521", "ES512", Curve::p521, CJOSE_JWK_EC_P_521, 66},
+    Curve{"P-256", "prime256v1", "ES256", 32},
+    Curve{"P-384", "secp384r1", "ES384", 48},
+    Curve{"P-521", "secp521r1", "ES512", 66},
 };
 
-std::uint8_t* mutable_bytes(std::string& text) noexcept { return reinterpret_cast<std::uint8_t*>(text.data()); }
-
-bool absent_or_equal(const Json& jwk, std::string_view name, std::string_view value)
+const Curve* find_curve(std::string_view Curve::*by, std::string_view name)
 {
-    return !jwk.has(name) || jwk.string(name) == value;
+    const auto* row = std::ranges::find(curves, name, by);
+    return row == curves.end() ? nullptr : row;
 }
+
+std::string bytes_in(const Json& jwk, std::string_view name) { return base64url_decode(jwk.text(name)).value_or(""); }
 
 // RFC 7517 section 4.3: an array of distinct strings.
 bool ops_allow_verify(const Json& jwk)
 {
-    if (!jwk.has("key_ops")) return true;
-
-    std::vector<std::string> ops = jwk.strings("key_ops");
-    if (!jwk.at("key_ops").is_array() || ops.size() != jwk.at("key_ops").elements().size()) return false;
-    std::sort(ops.begin(), ops.end());
-    const bool distinct = std::adjacent_find(ops.begin(), ops.end()) == ops.end();
-    return distinct && std::binary_search(ops.begin(), ops.end(), "verify");
-}
-
-bool optional_text(const Json& jwk, std::string_view name, std::size_t max_size, std::string& out)
-{
-    if (!jwk.has(name)) return true;
-    out = jwk.string(name).value_or("");
-    return jwk.at(name).is_string() && out.size() <= max_size;
-}
-
-// RFC 7518 section 6.3.1.1 forbids leading zero octets, yet mentions libraries that write one.
-std::optional<std::string> unsigned_integer(const Json& jwk, std::string_view name)
-{
-    std::optional<std::string> bytes = base64url_decode(jwk.string(name).value_or(""));
-    if (bytes) bytes->erase(0, std::min(bytes->find_first_not_of('\0'), bytes->size()));
-    if (!bytes || bytes->empty()) return std::nullopt;
-    return bytes;
-}
-
-std::uint32_t remainder_of(std::string_view big_endian, std::uint32_t divisor) noexcept
-{
-    std::uint32_t rest = 0;
-    for (const char byte : big_endian) rest = (rest << 8 | static_cast<unsigned char>(byte)) % divisor;
-    return rest;
+    const std::vector<std::string> ops = jwk.strings("key_ops");
+    const std::set<std::string> distinct(ops.begin(), ops.end());
+    return !jwk.has("key_ops") || (distinct.size() == jwk.at("key_ops").elements().size() && distinct.contains("verify"));
 }
 
 // CVE-2017-15361 (ROCA): the modulus of a broken generator is a power of 65537 modulo each of these primes.
-bool has_roca_fingerprint(std::string_view modulus) noexcept
+bool has_roca_fingerprint(const BIGNUM* modulus)
 {
-    constexpr std::array<std::uint32_t, 17> primes{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157};
-    return std::all_of(primes.begin(), primes.end(), [&](std::uint32_t prime) {
-        const std::uint32_t rest = remainder_of(modulus, prime);
-        std::uint32_t power = 1;
+    constexpr std::array<BN_ULONG, 17> primes{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157};
+    return std::ranges::all_of(primes, [&](BN_ULONG prime) {
+        const BN_ULONG rest = BN_mod_word(modulus, prime);
+        BN_ULONG power = 1;
         do {
-            if (power == rest) return true;
-            power = power * (65537 % prime) % prime;
-        } while (power != 1);
-        return false;
+            power = power * 65537 % prime;
+        } while (power != rest && power != 1);
+        return power == rest;
     });
 }
 
-std::size_t bits_of(std::string_view integer) noexcept
+// RFC 7518 section 6.3.1.1 forbids leading zero octets, yet mentions libraries that write one: the numbers count.
+std::size_t rsa_signature_size(const Json& jwk)
 {
-    return integer.size() * 8 - static_cast<std::size_t>(std::countl_zero(static_cast<unsigned char>(integer.front())));
+    const std::string n_bytes = bytes_in(jwk, "n"), e_bytes = bytes_in(jwk, "e");
+    const Number n{BN_bin2bn(bytes_of(std::string_view{n_bytes}), static_cast<int>(n_bytes.size()), nullptr)};
+    const Number e{BN_bin2bn(bytes_of(std::string_view{e_bytes}), static_cast<int>(e_bytes.size()), nullptr)};
+    const int bits = BN_num_bits(n.get());
+    const bool sound = bits >= min_rsa_bits && bits <= max_rsa_bits && BN_is_odd(n.get()) && BN_is_odd(e.get()) &&
+                       !BN_is_one(e.get()) && BN_num_bits(e.get()) <= max_exponent_bits && !has_roca_fingerprint(n.get());
+    return sound ? static_cast<std::size_t>(BN_num_bytes(n.get())) : 0;
 }
 
-bool is_odd(std::string_view integer) noexcept { return (static_cast<unsigned char>(integer.back()) & 1) != 0; }
-
-bool is_sound_rsa(std::string_view n, std::string_view e) noexcept
+// 0: no key that can verify. A key on a curve gets the one algorithm of its curve.
+std::size_t signature_size(const Json& jwk, std::string& alg)
 {
-    const bool exponent_is_one = e.size() == 1 && e.front() == 1;
-    return bits_of(n) >= min_rsa_bits && bits_of(n) <= max_rsa_bits && is_odd(n) && is_odd(e) && !exponent_is_one &&
-           e.size() <= max_exponent_size && !has_roca_fingerprint(n);
+    const std::string kty = jwk.text("kty");
+    if (kty == "RSA") return alg.empty() || is_rsa_alg(alg) ? rsa_signature_size(jwk) : 0;
+    const Curve* curve = kty == "EC" ? find_curve(&Curve::crv, jwk.text("crv")) : nullptr;
+    if (curve == nullptr || !(alg.empty() || alg == curve->alg)) return 0;
+    alg = curve->alg;
+    const bool sized = bytes_in(jwk, "x").size() == curve->field_size && bytes_in(jwk, "y").size() == curve->field_size;
+    return sized ? 2 * curve->field_size : 0;
 }
 
-bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg.starts_with("RS") || alg.starts_with("PS")); }
-
-bool import_rsa(const Json& jwk, VerificationKey& key)
-{
-    std::optional<std::string> n = unsigned_integer(jwk, "n"), e = unsigned_integer(jwk, "e");
-    const bool fits = key.alg.empty() || is_rsa_alg(key.alg);
-    if (!n || !e || !fits || !is_sound_rsa(*n, *e)) return false;
-
-    cjose_jwk_rsa_keyspec spec{};
-    spec.n = mutable_bytes(*n);
-    spec.nlen = n->size();
-    spec.e = mutable_bytes(*e);
-    spec.elen = e->size();
-    cjose_err error{};
-    key.type = KeyType::rsa;
-    key.signature_size = n->size();
-    key.key.reset(cjose_jwk_create_RSA_spec(&spec, &error));
-    return key.key != nullptr;
-}
-
-bool import_ec(const Json& jwk, VerificationKey& key)
-{
-    const std::string crv = jwk.string("crv").value_or("");
-    const auto* row = std::find_if(curves.begin(), curves.end(), [&](const CurveRow& each) { return each.crv == crv; });
-    if (row == curves.end() || !(key.alg.empty() || key.alg == row->alg)) return false;
-
-    std::optional<std::string> x = base64url_decode(jwk.string("x").value_or(""));
-    std::optional<std::string> y = base64url_decode(jwk.string("y").value_or(""));
-    if (!x || !y || x->size() != row->field_size || y->size() != row->field_size) return false;
-
-    cjose_jwk_ec_keyspec spec{};
-    spec.crv = row->cjose;
-    spec.x = mutable_bytes(*x);
-    spec.xlen = x->size();
-    spec.y = mutable_bytes(*y);
-    spec.ylen = y->size();
-    cjose_err error{};
-    key.type = KeyType::ec;
-    key.curve = row->curve;
-    key.signature_size = 2 * row->field_size;
-    key.key.reset(cjose_jwk_create_EC_spec(&spec, &error));  // refuses a point that is not on the curve
-    return key.key != nullptr;
-}
-
-// Only the public members are read, whatever else the key holds.
+// cjose sees the public members only, whatever else the key holds. It refuses a point that is not on the curve.
 std::optional<VerificationKey> import_key(const Json& jwk)
 {
-    VerificationKey key;
-    const bool for_signatures = absent_or_equal(jwk, "use", "sig") && ops_allow_verify(jwk);
-    const bool sized = optional_text(jwk, "kid", max_kid_size, key.kid) && optional_text(jwk, "alg", max_kid_size, key.alg);
-    if (!for_signatures || !sized) return std::nullopt;
+    const bool for_signatures = (!jwk.has("use") || jwk.string("use") == "sig") && ops_allow_verify(jwk);
+    if (!for_signatures || !absent_or_short(jwk, "kid") || !absent_or_short(jwk, "alg")) return std::nullopt;
+    VerificationKey key{jwk.text("kid"), jwk.text("alg"), 0, nullptr};
+    key.signature_size = signature_size(jwk, key.alg);
+    if (key.signature_size == 0) return std::nullopt;
 
-    const std::string kty = jwk.string("kty").value_or("");
-    const bool imported = (kty == "RSA" && import_rsa(jwk, key)) || (kty == "EC" && import_ec(jwk, key));
-    if (!imported) return std::nullopt;
+    Json members = Json::object();
+    for (const char* name : {"kty", "n", "e", "crv", "x", "y"}) members.set(name, jwk.at(name));
+    const std::string text = members.dump();
+    cjose_err error{};
+    key.key.reset(cjose_jwk_import(text.data(), text.size(), &error));
+    return key.key ? std::optional{std::move(key)} : std::nullopt;
+}
+
+[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument{why}; }
+
+// An encrypted file is refused, nobody is asked for its passphrase.
+// `openssl ecparam -genkey` writes the curve first, which OpenSSL 3.0 would take for a key without its two halves.
+Pkey read_pem(std::string_view text)
+{
+    constexpr std::string_view end = "-----END EC PARAMETERS-----";
+    if (const std::size_t at = text.find(end); at != text.npos) text.remove_prefix(at + end.size());
+    const Owned<BIO, BIO_free> bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+    Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr)};
+    if (!key) refuse("no private key in it: give an unencrypted PEM (PKCS#1, SEC1 or PKCS#8) or a private JWK");
     return key;
 }
+
+std::string member(const Json& jwk, const std::string& name)
+{
+    std::string bytes = bytes_in(jwk, name);
+    if (bytes.empty()) refuse("the JWK has no usable \"" + name + "\": give a whole private key");
+    return bytes;
+}
+
+// RFC 7518 sections 6.2 and 6.3.
+Pkey read_jwk(const Json& jwk)
+{
+    using Names = std::vector<std::pair<const char*, const char*>>;
+    const Names rsa{{"n", OSSL_PKEY_PARAM_RSA_N},          {"e", OSSL_PKEY_PARAM_RSA_E},
+                    {"d", OSSL_PKEY_PARAM_RSA_D},          {"p", OSSL_PKEY_PARAM_RSA_FACTOR1},
+                    {"q", OSSL_PKEY_PARAM_RSA_FACTOR2},    {"dp", OSSL_PKEY_PARAM_RSA_EXPONENT1},
+                    {"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2}, {"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1}};
+    const Names ec{{"d", OSSL_PKEY_PARAM_PRIV_KEY}};
+    const std::string kty = jwk.text("kty"), crv = jwk.text("crv");
+    const Curve* curve = find_curve(&Curve::crv, crv);
+    if (jwk.has("keys")) refuse("it is a JWK set: give one key");
+    if (kty != "RSA" && kty != "EC") refuse("key type \"" + kty + "\" is not supported: use RSA or EC");
+    if (!jwk.has("d")) refuse("it is a public key: give the private one");
+    if (kty == "EC" && curve == nullptr) refuse("curve \"" + crv + "\" is not supported: use P-256, P-384 or P-521");
+
+    std::list<std::string> values;
+    std::vector<OSSL_PARAM> params;
+    for (const auto& [name, parameter] : kty == "RSA" ? rsa : ec) {
+        std::string& value = values.emplace_back(member(jwk, name));
+        if constexpr (std::endian::native == std::endian::little) std::ranges::reverse(value);  // as OpenSSL takes integers
+        params.push_back(OSSL_PARAM_construct_BN(parameter, bytes_of(value), value.size()));
+    }
+    std::string group{kty == "EC" ? curve->group : ""}, point = kty == "EC" ? '\x04' + member(jwk, "x") + member(jwk, "y") : "";
+    if (kty == "EC") {
+        params.push_back(OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size()));
+        params.push_back(OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()));
+    }
+    params.push_back(OSSL_PARAM_construct_end());
+    const PkeyContext context{EVP_PKEY_CTX_new_from_name(nullptr, kty.c_str(), nullptr)};
+    EVP_PKEY* key = nullptr;
+    EVP_PKEY_fromdata_init(context.get());
+    EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, params.data());
+    for (std::string& value : values) OPENSSL_cleanse(value.data(), value.size());
+    if (key == nullptr) refuse("the members of the JWK do not make a key");
+    return Pkey{key};
+}
+
+bool is_rsa(const EVP_PKEY* key) { return EVP_PKEY_is_a(key, "RSA") == 1; }
+
+const Curve* curve_of(const EVP_PKEY* key)
+{
+    std::array<char, 64> name{};
+    EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr);
+    return find_curve(&Curve::group, name.data());
+}
+
+void require_sound(EVP_PKEY* key, KeyUse use)
+{
+    const bool rsa = is_rsa(key);
+    const int bits = EVP_PKEY_get_bits(key);
+    if (!rsa && EVP_PKEY_is_a(key, "EC") != 1) refuse("the kind of the key is not supported: use RSA or EC");
+    if (rsa && (bits < min_rsa_bits || bits > max_rsa_bits))
+        refuse("the RSA key has " + std::to_string(bits) + " bits: use 2048 to 8192");
+    if (!rsa && curve_of(key) == nullptr) refuse("the curve is not supported: use P-256, P-384 or P-521");
+    if (!rsa && use == KeyUse::enc && curve_of(key)->crv != "P-256") refuse("encryption (ECDH-ES) needs a P-256 key");
+    const PkeyContext context{EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr)};
+    if (EVP_PKEY_pairwise_check(context.get()) != 1) refuse("the private and the public part of the key do not belong together");
+}
+
+std::string integer_of(const EVP_PKEY* key, const char* name, std::size_t min_size)
+{
+    BIGNUM* found = nullptr;
+    EVP_PKEY_get_bn_param(key, name, &found);
+    const Number number{found};
+    if (!number) refuse("a public member of the key cannot be read");
+    std::string bytes(std::max(min_size, static_cast<std::size_t>(BN_num_bytes(found))), '\0');
+    BN_bn2binpad(found, bytes_of(bytes), static_cast<int>(bytes.size()));
+    return base64url(bytes);
+}
+
+// The members that RFC 7638 section 3.2 hashes, in its order: built from the public parameters alone.
+Json public_members(const EVP_PKEY* key)
+{
+    Json jwk = Json::object();
+    if (is_rsa(key)) {
+        jwk.set("e", integer_of(key, OSSL_PKEY_PARAM_RSA_E, 0));
+        jwk.set("kty", "RSA");
+        jwk.set("n", integer_of(key, OSSL_PKEY_PARAM_RSA_N, 0));
+        return jwk;
+    }
+    const Curve* curve = curve_of(key);
+    jwk.set("crv", curve->crv);
+    jwk.set("kty", "EC");
+    jwk.set("x", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve->field_size));
+    jwk.set("y", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve->field_size));
+    return jwk;
+}
+
+std::string_view use_name(KeyUse use) noexcept { return use == KeyUse::enc ? "enc" : "sig"; }
 
 }  // namespace
 
 Jwks parse_jwks(std::string_view json)
 {
     const CleanErrorQueue clean;
-    const Json document = Json::parse(json);
-    if (!document.at("keys").is_array()) fail(Reason::jwks_malformed, "the document is no JSON Web Key set");
-
-    std::vector<Json> elements = document.at("keys").elements();
+    const Json keys = Json::parse(json).at("keys");
+    if (!keys.is_array()) fail(Reason::jwks_malformed, "the document is no JSON Web Key set");
+    std::vector<Json> elements = keys.elements();
     elements.resize(std::min(elements.size(), max_keys));
     Jwks set;
     for (const Json& element : elements)
         if (std::optional<VerificationKey> key = import_key(element)) set.keys.push_back(std::move(*key));
     if (set.keys.empty()) fail(Reason::jwks_malformed, "the key set holds no usable signature key");
     return set;
+}
+
+bool can_decrypt(const OwnKey& key, std::string_view alg)
+{
+    const bool same_type = is_jwe_alg(alg) && alg.starts_with("RSA") == is_rsa(key.key.get());
+    return key.use == KeyUse::enc && same_type && (key.alg.empty() || key.alg == alg);
+}
+
+OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std::string_view kid)
+{
+    const CleanErrorQueue clean;
+    const bool is_jwk = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size())).starts_with('{');
+    const Json jwk = is_jwk ? Json::parse(text) : Json{};
+    if (is_jwk && !jwk) refuse("it is not a JSON Web Key: the JSON is malformed");
+    if (jwk.has("use") && jwk.string("use") != use_name(use)) refuse("the JWK's own \"use\" is not the one of the directive");
+
+    OwnKey key;
+    key.key = is_jwk ? read_jwk(jwk) : read_pem(text);
+    key.use = use;
+    EVP_PKEY* const pair = key.key.get();
+    require_sound(pair, use);
+    key.alg = alg.empty() ? jwk.text("alg") : std::string{alg};
+    key.kid = kid.empty() ? jwk.text("kid") : std::string{kid};
+    const bool signs = use == KeyUse::sig && (is_rsa(pair) ? is_rsa_alg(key.alg) : key.alg == curve_of(pair)->alg);
+    if (!key.alg.empty() && !signs && !can_decrypt(key, key.alg))
+        refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)});
+    if (key.kid.empty()) key.kid = base64url(view(sha256(public_members(pair).dump())));
+    return key;
+}
+
+std::string public_jwks(const std::vector<OwnKey>& keys)
+{
+    std::string list;
+    for (const OwnKey& key : keys) {
+        if (key.state != KeyState::active) continue;
+        Json jwk = public_members(key.key.get());
+        jwk.set("use", use_name(key.use));
+        jwk.set("kid", key.kid);
+        if (!key.alg.empty()) jwk.set("alg", key.alg);
+        list += (list.empty() ? "" : ",") + jwk.dump();
+    }
+    return "{\"keys\":[" + list + "]}";
 }
 
 }  // namespace oidc

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "failure.hpp"
-#include "jwe.hpp"
 #include "keys.hpp"
 #include "session.hpp"
 #include "token.hpp"

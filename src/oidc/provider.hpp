@@ -7,8 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "jwks.hpp"
-#include "secret.hpp"
+#include "jose.hpp"
 
 namespace oidc {
 

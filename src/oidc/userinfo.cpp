@@ -5,7 +5,6 @@
 #include "failure.hpp"
 #include "id_token.hpp"
 #include "jose.hpp"
-#include "jwe.hpp"
 #include "keys.hpp"
 #include "token.hpp"
 

@@ -38,25 +38,32 @@ TEST(Hash, KnowsThreeAlgorithmsAndNoOther)
     EXPECT_THROW(hash("MD5", "abc"), std::invalid_argument);
 }
 
-TEST(HmacSha256, AnswersRfc4231)
+TEST(Sha256, OfPartsIsThatOfTheirSum)
 {
-    EXPECT_EQ(hex(view(hmac_sha256(std::string(20, '\x0b'), "Hi There"))),
+    EXPECT_EQ(sha256({"a", "", "bc"}), sha256("abc"));
+    EXPECT_EQ(sha256({}), sha256(""));
+}
+
+TEST(Hmac, AnswersRfc4231)
+{
+    EXPECT_EQ(hex(hmac("HS256", std::string(20, '\x0b'), "Hi There")),
               "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-    EXPECT_EQ(hex(view(hmac_sha256("Jefe", "what do ya want for nothing?"))),
+    EXPECT_EQ(hex(hmac("HS256", "Jefe", "what do ya want for nothing?")),
               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    EXPECT_EQ(hex(view(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First"))),
+    EXPECT_EQ(hex(hmac("HS256", std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
-TEST(Expand, IsShake256AndItsPrefixDoesNotDependOnTheLength)
+TEST(Expand, IsAes256OfACounterAndItsPrefixDoesNotDependOnTheLength)
 {
     std::array<unsigned char, 144> longer{};
     std::array<unsigned char, 32> shorter{};
-    expand("", longer);
-    expand("", shorter);
+    expand(std::string(32, '\0'), longer);
+    expand(std::string(32, '\0'), shorter);
     const std::string text(reinterpret_cast<const char*>(longer.data()), 32);
-    EXPECT_EQ(hex(text), "46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762f");
+    EXPECT_EQ(hex(text), "dc95c078a2408989ad48a21492842087530f8afbc74536b9a963b4f1c4cb738b");
     EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), longer.begin()));
+    for (const std::size_t size : {0, 31, 33}) EXPECT_THROW(expand(std::string(size, 's'), longer), std::runtime_error) << size;
 }
 
 TEST(SystemRandom, DoesNotRepeat)

@@ -1,5 +1,5 @@
 // JWE: W14-W16 and the J-rows 3.4 of the security cases.
-#include "oidc/jwe.hpp"
+#include "oidc/jose.hpp"
 
 #include <gtest/gtest.h>
 

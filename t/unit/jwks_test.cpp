@@ -1,8 +1,7 @@
-#include "oidc/jwks.hpp"
+#include "oidc/jose.hpp"
 
 #include <gtest/gtest.h>
 
-#include "oidc/jose.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -35,10 +34,12 @@ TEST(Jwks, ReadsEachKindOfKey)
     EXPECT_EQ(set.keys[0].kid, "pkcs11:RS256:hsm");
     EXPECT_EQ(set.keys[0].alg, "RS256");
     EXPECT_EQ(set.keys[0].signature_size, 256U);
-    EXPECT_EQ(set.keys[1].curve, Curve::p256);
+    EXPECT_EQ(set.keys[1].alg, "ES256");
     EXPECT_EQ(set.keys[1].signature_size, 64U);
     EXPECT_EQ(set.keys[2].signature_size, 96U);
+    EXPECT_EQ(set.keys[2].alg, "ES384");
     EXPECT_EQ(set.keys[3].signature_size, 132U);
+    EXPECT_EQ(set.keys[3].alg, "ES512");
     EXPECT_EQ(set.keys[3].kid, "");
 }
 

@@ -78,7 +78,7 @@ public:
 std::string hs256(std::string_view claims)
 {
     std::string input = base64url(R"({"alg":"HS256"})") + "." + base64url(claims);
-    return input + "." + base64url(view(hmac_sha256(std::string(64, 's'), input)));
+    return input + "." + base64url(hmac("HS256", std::string(64, 's'), input));
 }
 
 Root drive(Task<Reply> task, std::optional<Reply>& reply, std::optional<Failure>& failure)

@@ -24,8 +24,7 @@
 
 #include "oidc/crypto.hpp"
 #include "oidc/failure.hpp"
-#include "oidc/jwks.hpp"
-#include "oidc/jwe.hpp"
+#include "oidc/jose.hpp"
 
 namespace oidc::tokens {
 

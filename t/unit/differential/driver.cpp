@@ -5,8 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "oidc/crypto.hpp"
-#include "oidc/jwe.hpp"
+#include "oidc/jose.hpp"
 
 namespace oidc {
 namespace {
