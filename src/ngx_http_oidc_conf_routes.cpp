@@ -1,11 +1,12 @@
-// The endpoints that each server answers, and what must be known of a server that uses a provider.
-#include <algorithm>
-#include <array>
-
+// What is known once everything was read: zones, names, and the endpoints that each server answers.
 #include "ngx_http_oidc_conf_parse.hpp"
+#include "oidc/cookie.hpp"
+#include "oidc/session.hpp"
 
 namespace oidc::ngx {
 namespace {
+
+constexpr std::size_t default_store_size = 8 * 1024 * 1024, private_zone_size = 4 * 1024 * 1024;
 
 struct EndpointRow {
     Endpoint endpoint;
@@ -15,33 +16,22 @@ struct EndpointRow {
 };
 
 // In the order of Endpoint.
-constexpr std::array<EndpointRow, 5> endpoint_rows{{
+constexpr EndpointRow endpoint_rows[] = {
     {Endpoint::callback, "redirect_uri", &Provider::redirect_uri, true},
     {Endpoint::login, "login_uri", &Provider::login_uri, false},
     {Endpoint::logout, "logout_uri", &Provider::logout_uri, true},
     {Endpoint::logged_out, "post_logout_uri", &Provider::post_logout_uri, true},
     {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
-}};
-
-// Without a logout state the provider's return is an ordinary page of the site.
-bool is_answered(const EndpointRow& row, const Provider& provider)
-{
-    return !(provider.*row.uri).empty() && (row.endpoint != Endpoint::logged_out || provider.logout_state);
-}
-
-std::string described(const EndpointRow& row, const Provider& provider)
-{
-    return std::string(row.directive) + " of oidc_provider " + quoted(provider.name);
-}
+};
 
 void require_shareable(const Route& route, const EndpointRow& row, const ProviderConf& conf)
 {
-    const ProviderConf& first = *route.providers.front();
+    const Provider& first = route.providers.front()->provider;
     const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(route.endpoint)];
-    bool same_keys = row.endpoint == Endpoint::jwks && first.provider.own_jwks == conf.provider.own_jwks;
+    bool same_keys = row.endpoint == Endpoint::jwks && first.own_jwks == conf.provider.own_jwks;
     if (other.endpoint == row.endpoint && (row.shareable || same_keys)) return;
-    throw Mistake(conf.place, described(row, conf.provider) + " and " + described(other, first.provider) + " are both " +
-                                  quoted(route.path) + "; give each a path of its own");
+    throw Mistake(std::string(row.directive) + " of " + titled(conf.provider) + " and " + std::string(other.directive) + " of " +
+                      titled(first) + " are both " + quoted(route.path) + "; give each a path of its own", conf.place);
 }
 
 }  // namespace
@@ -49,8 +39,9 @@ void require_shareable(const Route& route, const EndpointRow& row, const Provide
 void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
 {
     for (const EndpointRow& row : endpoint_rows) {
-        if (!is_answered(row, conf.provider)) continue;
         std::string path = path_of(conf.provider.*row.uri);
+        // Without a logout state the provider's return is an ordinary page of the site.
+        if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
         auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
         if (at == routes.end() || at->path != path) {
             routes.insert(at, {std::move(path), row.endpoint, {&conf}});
@@ -63,47 +54,27 @@ void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
 
 namespace {
 
-template <class Conf>
-Conf& conf_of(const ngx_http_core_srv_conf_t& server, const ngx_module_t& module)
-{
-    return *static_cast<Conf*>(server.ctx->srv_conf[module.ctx_index]);
-}
-
 // A catch-all like "_" names no host.
-bool has_name(const ngx_http_core_srv_conf_t& server)
+bool is_host(const ngx_http_server_name_t& name)
 {
-    std::span names(static_cast<ngx_http_server_name_t*>(server.server_names.elts), server.server_names.nelts);
-    return std::ranges::any_of(names, [](const ngx_http_server_name_t& each) {
-        std::string_view name = view(each.name);
-        return std::ranges::any_of(name, [](unsigned char c) { return std::isalnum(c) != 0; });
-    });
+    return std::ranges::any_of(view(name.name), [](unsigned char c) { return std::isalnum(c) != 0; });
 }
 
-bool is_loopback(const sockaddr& address)
+bool is_local(std::string_view address)
 {
-    if (address.sa_family == AF_UNIX) return true;
-    if (address.sa_family == AF_INET) return (ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24) == 127;
-#if (NGX_HAVE_INET6)
-    if (address.sa_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
-#endif
-    return false;
+    std::optional<Url> url = parse_url("http://" + std::string(address));
+    return address.starts_with("unix:") || (url && is_loopback(url->host));
 }
 
-bool listens_here(const ngx_http_conf_addr_t& listener, const ngx_http_core_srv_conf_t& server)
+bool listens_locally(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t* server)
 {
-    std::span servers(static_cast<ngx_http_core_srv_conf_t**>(listener.servers.elts), listener.servers.nelts);
-    return std::ranges::find(servers, &server) != servers.end();
-}
-
-bool is_local(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
-{
-    std::span ports(static_cast<ngx_http_conf_port_t*>(core.ports->elts), core.ports->nelts);
-    return std::ranges::all_of(ports, [&](const ngx_http_conf_port_t& port) {
-        std::span listeners(static_cast<ngx_http_conf_addr_t*>(port.addrs.elts), port.addrs.nelts);
-        return std::ranges::all_of(listeners, [&](const ngx_http_conf_addr_t& listener) {
-            return !listens_here(listener, server) || is_loopback(*listener.opt.sockaddr);
-        });
-    });
+    for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
+        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
+            bool here = contains(items<ngx_http_core_srv_conf_t*>(at.servers), server);
+            if (here && !is_local(view(at.opt.addr_text))) return false;
+        }
+    }
+    return true;
 }
 
 Place place_of(const ngx_http_core_srv_conf_t& server)
@@ -112,19 +83,12 @@ Place place_of(const ngx_http_core_srv_conf_t& server)
     return {{ngx_strlen(file), file}, server.line};
 }
 
-void require_host(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
-{
-    if (has_name(server) || is_local(core, server)) return;
-    throw Mistake(place_of(server), "this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
-                                    "add server_name, oidc_base_url, or an absolute redirect_uri");
-}
-
 void warn_of_old_tls(ngx_conf_t* cf, const ngx_http_core_srv_conf_t& server)
 {
 #if (NGX_HTTP_SSL)
-    auto& ssl = conf_of<ngx_http_ssl_srv_conf_t>(server, ngx_http_ssl_module);
+    auto& conf = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
     constexpr ngx_uint_t old = NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1;
-    if (ssl.ssl.ctx == nullptr || (ssl.protocols & old) == 0) return;
+    if (conf.ssl.ctx == nullptr || (conf.protocols & old) == 0) return;
     report(cf, NGX_LOG_WARN, place_of(server), "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and "
                                                "ProConnect forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
 #endif
@@ -132,23 +96,49 @@ void warn_of_old_tls(ngx_conf_t* cf, const ngx_http_core_srv_conf_t& server)
 
 void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
 {
-    auto& conf = conf_of<SrvConf>(server, ngx_http_oidc_module);
+    auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
+    auto names = items<ngx_http_server_name_t>(server.server_names);
+    conf.hosts.assign(names.begin(), names.end());
     if (conf.used.empty()) return;
     for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
-    if (conf.host_needed) require_host(core, server);
+    if (conf.host_needed && std::ranges::none_of(names, is_host) && !listens_locally(core, &server)) {
+        throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
+                      "add server_name, oidc_base_url, or an absolute redirect_uri", place_of(server));
+    }
     warn_of_old_tls(cf, server);
+}
+
+SessionZone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
+{
+    const std::string& name = conf.session_store;
+    if (name.empty()) {
+        main.zones.push_back(std::make_unique<SessionZone>(cf, "oidc_default_store_" + conf.provider.name, default_store_size));
+        return main.zones.back().get();
+    }
+    auto at = std::ranges::find(main.zones, name, &SessionZone::name);
+    if (at != main.zones.end()) return at->get();
+    std::string near = did_you_mean(name, names_of(main.zones, &SessionZone::name));
+    throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
+                  conf.written.at("session_store"));
 }
 
 }  // namespace
 
-bool build_routes(ngx_conf_t* cf)
+void complete_configuration(ngx_conf_t* cf)
 {
+    auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
     auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-    std::span servers(static_cast<ngx_http_core_srv_conf_t**>(core.servers.elts), core.servers.nelts);
-    auto complete = [&] {
-        for (const ngx_http_core_srv_conf_t* server : servers) complete_server(cf, core, *server);
-    };
-    return guarded(cf, "", complete) == NGX_CONF_OK;
+    if (!main.providers.empty()) main.private_zone = std::make_unique<PrivateZone>(cf, private_zone_size);
+    for (auto& conf : main.providers) {
+        Provider& provider = conf->provider;
+        CookieRules& cookie = provider.cookie;
+        if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
+        conf->sessions = session_zone(cf, main, *conf);
+        conf->cookie_names[0] = session_cookie_name(provider, false);
+        conf->cookie_names[1] = session_cookie_name(provider, true);
+        provider.binding = binding_of(provider);
+    }
+    for (const ngx_http_core_srv_conf_t* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
 }
 
 }  // namespace oidc::ngx

@@ -43,8 +43,8 @@ void add_args(std::vector<Param>& args, ngx_http_request_t* r, const ProviderCon
         if (!value.empty()) args.push_back({arg.name, std::move(value)});
     }
     auto* location = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
-    if (location->args.len == 0) return;
-    std::vector<Param> more = parse_query(view(location->args)).value_or(std::vector<Param>{});
+    if (location->args.value == nullptr) return;
+    std::vector<Param> more = parse_query(view(location->args.value->value)).value_or(std::vector<Param>{});
     args.insert(args.end(), more.begin(), more.end());
 }
 

@@ -155,10 +155,9 @@ ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
 
 bool accepted(ngx_http_request_t* r, const Require& require)
 {
-    auto* values = static_cast<ngx_http_complex_value_t*>(require.values->elts);
-    for (ngx_uint_t i = 0; i < require.values->nelts; ++i) {
+    for (ngx_http_complex_value_t* each : require.values) {
         ngx_str_t value{};
-        if (ngx_http_complex_value(r, &values[i], &value) != NGX_OK) throw std::bad_alloc{};
+        if (ngx_http_complex_value(r, each, &value) != NGX_OK) throw std::bad_alloc{};
         if (value.len == 0 || view(value) == "0") return false;
     }
     return true;
@@ -166,11 +165,10 @@ bool accepted(ngx_http_request_t* r, const Require& require)
 
 ngx_int_t check_require(ngx_http_request_t* r)
 {
-    ngx_array_t* all = location(r).require;
+    const std::vector<Require>* all = location(r).require;
     if (all == nullptr) return NGX_OK;
-    auto* each = static_cast<Require*>(all->elts);
-    for (ngx_uint_t i = 0; i < all->nelts; ++i) {
-        if (!accepted(r, each[i])) return static_cast<ngx_int_t>(each[i].status);
+    for (const Require& each : *all) {
+        if (!accepted(r, each)) return static_cast<ngx_int_t>(each.status);
     }
     return NGX_OK;
 }
@@ -224,9 +222,9 @@ AuthResult auth_of(ngx_http_request_t* r)
 {
     LocConf& conf = location(r);
     if (conf.provider != nullptr) return {Auth::provider, conf.provider};
-    if (conf.auth == nullptr) return {};
+    if (conf.auth.value == nullptr) return {};
     ngx_str_t name{};
-    if (ngx_http_complex_value(r, conf.auth, &name) != NGX_OK) throw std::bad_alloc{};
+    if (ngx_http_complex_value(r, conf.auth.value, &name) != NGX_OK) throw std::bad_alloc{};
     if (name.len == 0) return {Auth::empty, nullptr};
     if (view(name) == "off") return {};
     const ProviderConf* named = find_provider(main_conf<MainConf>(r), view(name));

@@ -101,13 +101,13 @@ bool name_fits(std::string_view name, std::string_view host) noexcept
     return name == host;
 }
 
-bool host_fits(ngx_http_request_t* r, const HostName& name)
+bool host_fits(ngx_http_request_t* r, const ngx_http_server_name_t& name)
 {
     ngx_str_t asked = r->headers_in.server;
 #if (NGX_PCRE)
     if (name.regex != nullptr) return ngx_http_regex_exec(r, name.regex, &asked) == NGX_OK;
 #endif
-    return name_fits(name.name, view(asked));
+    return name_fits(view(name.name), view(asked));
 }
 
 // The request's host when it is one of the server's names, else the first name, else (no names) the host as it came.
@@ -118,8 +118,8 @@ std::string_view trusted_host(ngx_http_request_t* r)
     std::string_view first = view(server->server_name);
     if (first.empty()) return host.empty() ? "localhost" : host;
     auto* ours = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    bool fits = std::any_of(ours->hosts.begin(), ours->hosts.end(), [&](const HostName& name) { return host_fits(r, name); });
-    return fits ? host : first;
+    auto fits = [&](const ngx_http_server_name_t& name) { return host_fits(r, name); };
+    return std::any_of(ours->hosts.begin(), ours->hosts.end(), fits) ? host : first;
 }
 
 std::string port_suffix(ngx_http_request_t* r, bool https)
@@ -142,7 +142,7 @@ std::string_view configured_base_url(ngx_http_request_t* r)
 {
     auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
     ngx_str_t value{};
-    if (conf->base_url == nullptr || ngx_http_complex_value(r, conf->base_url, &value) != NGX_OK) return {};
+    if (conf->base_url.value == nullptr || ngx_http_complex_value(r, conf->base_url.value, &value) != NGX_OK) return {};
     return view(value);
 }
 
