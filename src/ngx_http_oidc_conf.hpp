@@ -89,14 +89,6 @@ struct LocConf {                                           // nginx's slots writ
     std::vector<Require>* require = nullptr;
 };
 
-extern ngx_command_t commands[];
-
-void* create_main_conf(ngx_conf_t* cf);
-void* create_srv_conf(ngx_conf_t* cf);
-void* create_loc_conf(ngx_conf_t* cf);
-char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
-void complete_configuration(ngx_conf_t* cf);               // in postconfiguration: zones, names, every server's table of endpoints
-
 // The provider by name; nullptr when there is none.
 const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept;
 

@@ -7,30 +7,25 @@ namespace oidc::ngx {
 namespace {
 
 struct Completion {
-    Block& block;
-    ProviderConf& conf = block.conf;
+    ngx_conf_t* cf;
+    ProviderConf& conf;
     Provider& provider = conf.provider;
     const Profile& profile = *provider.profile;
     std::string title{profile.title};
 
     bool has(std::string_view directive) const { return conf.written.contains(directive); }
 
-    Place place_of(std::string_view directive) const
-    {
-        auto at = conf.written.find(directive);
-        return at != conf.written.end() ? at->second : conf.place;
-    }
-
     // `what` is shown, its first word is the directive whose line is named.
-    void refuse_if(bool wrong, std::string_view what, const std::string& sentence) const
+    void refuse_if(bool wrong, std::string_view what, const std::string& sentence, ngx_uint_t level = NGX_LOG_EMERG) const
     {
-        if (wrong) throw Mistake(said_in(provider, what) + ": " + sentence, place_of(what.substr(0, what.find(' '))));
+        if (!wrong) return;
+        auto at = conf.written.find(what.substr(0, what.find(' ')));
+        Mistake mistake(said_in(provider, what) + ": " + sentence, at != conf.written.end() ? at->second : conf.place);
+        if (level == NGX_LOG_EMERG) throw mistake;
+        report(cf, level, mistake.place, mistake.what());
     }
 
-    void warn_if(bool odd, std::string_view directive, const std::string& sentence) const
-    {
-        if (odd) report(block.cf, NGX_LOG_WARN, place_of(directive), said_in(provider, directive) + ": " + sentence);
-    }
+    void warn_if(bool odd, std::string_view what, const std::string& sentence) const { refuse_if(odd, what, sentence, NGX_LOG_WARN); }
 
     template <class T>
     void default_to(std::string_view directive, T& value, const std::type_identity_t<T>& profile_value) const
@@ -50,9 +45,8 @@ struct Completion {
         default_to("id_token_signing_alg", provider.id_token_algs, profile.id_token_algs);
         default_to("id_token_encryption", provider.id_token_encryption.required, profile.encryption == Switch::on);
         default_to("logout_token_hint", provider.logout_token_hint, profile.logout_token_hint);
-        provider.logout_state = block.logout_state == Switch::automatic ? profile.logout_state : block.logout_state == Switch::on;
-        Switch encryption = block.userinfo_encryption == Switch::automatic ? profile.encryption : block.userinfo_encryption;
-        provider.userinfo_encryption.required = encryption == Switch::on;
+        default_to("logout_state on", provider.logout_state, profile.logout_state);
+        default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
         provider.cookie.name_given = has("cookie_name");
     }
 
@@ -75,20 +69,17 @@ struct Completion {
                 title + " gives secrets of 64 hexadecimal characters, and this is none");
     }
 
-    void check_acr() const
+    void check_arguments() const
     {
-        Words known;
-        for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
         for (const std::string& level : provider.acr_default) {
-            refuse_if(!knows_acr(profile, level), "acr_values", title + " has no level " + quoted(level) + ", it has " + joined(known));
+            Words known;
+            for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
+            refuse_if(!knows_acr(profile, level), "acr_values",
+                      title + " has no level " + quoted(level) + ", it has " + joined(known));
         }
         provider.acr_orders = profile.acr_orders;
         if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
         if (provider.acr_default.empty()) provider.acr_default = profile.acr_default;
-    }
-
-    void check_arguments() const
-    {
         for (const AuthArg& arg : conf.args) {
             std::string text = string(arg.value->value);
             std::string why = why_refused(profile, arg.name, arg.value->lengths == nullptr ? &text : nullptr);
@@ -135,59 +126,50 @@ struct Completion {
         });
     }
 
-    void check_encryption_rule(std::string_view directive, bool required) const
-    {
-        refuse_if(profile.encryption == Switch::off && required, directive, title + " encrypts no token; leave encryption out");
-        refuse_if(profile.encryption == Switch::on && !required, directive, title + " encrypts every token; leave \"off\" out");
-    }
-
     // The algorithms in force are those that were named, else all that the keys can do.
-    void check_encryption() const
+    void check_decryption(std::vector<std::string>& algs) const
     {
-        bool id_token = provider.id_token_encryption.required, userinfo = provider.userinfo_encryption.required;
-        check_encryption_rule("id_token_encryption", id_token);
-        check_encryption_rule("userinfo_format", userinfo);
-        if (!id_token && !userinfo) return;
-        std::vector<std::string> usable{"ECDH-ES", "RSA-OAEP-256", "RSA-OAEP"}, &algs = provider.id_token_encryption.algs;
+        std::vector<std::string> usable{"ECDH-ES", "RSA-OAEP-256", "RSA-OAEP"};
         std::erase_if(usable, [&](const std::string& alg) { return !can_decrypt(alg); });
         refuse_if(usable.empty(), "client_key",
                   "tokens come encrypted, and there is no key to decrypt them; make one with \"openssl genpkey -algorithm EC "
                   "-pkeyopt ec_paramgen_curve:P-256 -out enc.pem\" and add \"client_key enc.pem use=enc alg=ECDH-ES\"");
         for (const std::string& alg : algs) {
-            std::string_view key = alg == "ECDH-ES" ? "an EC key on P-256" : "an RSA key of at least 2048 bits";
-            refuse_if(!contains(usable, alg), "id_token_encryption",
-                      "no client_key with use=enc can do " + alg + "; it needs " + std::string(key));
+            std::string key = alg == "ECDH-ES" ? "an EC key on P-256" : "an RSA key of at least 2048 bits";
+            refuse_if(!contains(usable, alg), "id_token_encryption", "no client_key with use=enc can do " + alg + "; it needs " + key);
         }
         if (algs.empty()) algs = usable;
-        provider.userinfo_encryption.algs = algs;
         warn_if(provider.client_jwks_uri.empty(), "client_jwks_uri",
                 "the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves none; "
                 "add \"client_jwks_uri /oidc/jwks\", unless another server publishes the key");
     }
 
-    void publish_keys() const
+    void check_keys() const
     {
+        Encryption &id_token = provider.id_token_encryption, &userinfo = provider.userinfo_encryption;
+        for (auto [directive, required] : {std::pair("id_token_encryption", id_token.required), {"userinfo_format", userinfo.required}}) {
+            refuse_if(profile.encryption == Switch::off && required, directive, title + " encrypts no token; leave encryption out");
+            refuse_if(profile.encryption == Switch::on && !required, directive, title + " encrypts every token; leave \"off\" out");
+        }
+        if (id_token.required || userinfo.required) check_decryption(id_token.algs);
+        userinfo.algs = id_token.algs;
         bool none = !contains(provider.own_keys, KeyState::active, &OwnKey::state);
         refuse_if(!provider.client_jwks_uri.empty() && none, "client_jwks_uri", "no client_key is active, add one");
         provider.own_jwks = public_jwks(provider.own_keys);
     }
 
-    bool name_begins(std::string_view prefix) const
-    {
-        return provider.cookie.name_given && strncasecmp(provider.cookie.name.c_str(), prefix.data(), prefix.size()) == 0;
-    }
-
     void check_cookie() const
     {
         const CookieRules& cookie = provider.cookie;
+        auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
         bool off = cookie.secure == Switch::off;
         refuse_if(cookie.samesite == SameSite::strict, "cookie_samesite strict",
                   "browsers withhold it after the provider's redirect: logins would loop; use lax");
         refuse_if(cookie.samesite == SameSite::none && off, "cookie_samesite none",
                   "browsers accept it on Secure cookies alone; remove \"cookie_secure off\"");
-        bool host = cookie.name_given ? name_begins("__Host-") : !off;
+        bool host = cookie.name_given ? begins("__Host-") : !off;
         std::string remedy = cookie.name_given ? "; choose another cookie_name" : "; name the cookie with cookie_name";
-        refuse_if(off && (host || name_begins("__Secure-")), "cookie_secure off",
+        refuse_if(off && (host || begins("__Secure-")), "cookie_secure off",
                   "browsers then refuse the name " + quoted(cookie.name) + remedy);
         refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
         refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
@@ -199,21 +181,6 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
-    }
-
-    void run() const
-    {
-        apply_profile();
-        check_client();
-        check_acr();
-        check_arguments();
-        check_signing();
-        check_encryption();
-        publish_keys();
-        check_cookie();
-        check_logout();
-        std::vector<Route> routes;
-        add_routes(routes, conf);
     }
 };
 
@@ -239,14 +206,20 @@ void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
     conf->provider.profile = find_profile("generic");
     conf->place = here(cf);
     require_name(cf, main, conf->provider);
-    Block block{cf, *conf, conf->provider};
     ngx_conf_t saved = *cf;
     cf->handler = read_directive;
-    cf->handler_conf = &block;
+    cf->handler_conf = conf.get();
     char* result = ngx_conf_parse(cf, nullptr);
     *cf = saved;
     if (result != NGX_CONF_OK) throw Logged{};
-    Completion{block}.run();
+    Completion completion{cf, *conf};
+    completion.apply_profile();
+    completion.check_client();
+    completion.check_arguments();
+    completion.check_signing();
+    completion.check_keys();
+    completion.check_cookie();
+    completion.check_logout();
     main.providers.push_back(std::move(conf));
 }
 

@@ -12,13 +12,13 @@ namespace oidc::ngx {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 std::string titled(const Provider& provider) { return "oidc_provider " + quoted(provider.name); }
-std::string said_in(const Provider& provider, std::string_view directive) { return titled(provider) + ": " + std::string(directive); }
+std::string said_in(const Provider& provider, std::string_view what) { return titled(provider) + ": " + std::string(what); }
 
-Words split(std::string_view text, char separator)
+Words split(std::string_view text, std::string_view separators)
 {
     Words words;
     while (!text.empty()) {
-        std::size_t end = std::min(text.find(separator), text.size());
+        std::size_t end = std::min(text.find_first_of(separators), text.size());
         if (end > 0) words.push_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
@@ -51,11 +51,7 @@ Place here(ngx_conf_t* cf) { return cf->conf_file ? Place{cf->conf_file->file.na
 void report(ngx_conf_t* cf, ngx_uint_t level, const Place& place, std::string_view sentence)
 {
     ngx_str_t text = borrow(sentence);
-    if (place.file.len == 0) {
-        ngx_log_error(level, cf->log, 0, "%V", &text);
-    } else {
-        ngx_log_error(level, cf->log, 0, "%V in %V:%ui", &text, &place.file, place.line);
-    }
+    ngx_log_error(level, cf->log, 0, place.line > 0 ? "%V in %V:%ui" : "%V", &text, &place.file, place.line);
 }
 
 char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()>& work) noexcept
@@ -100,8 +96,6 @@ int parse_number(std::string_view text, std::string_view what, int least, int mo
                   std::to_string(most));
 }
 
-std::string parse_text(std::string_view text) { return std::string(text); }
-
 std::string parse_safe_url(std::string_view text)
 {
     std::optional<Url> url = parse_url(text);
@@ -113,7 +107,7 @@ std::string parse_safe_url(std::string_view text)
 std::string parse_endpoint_path(std::string_view text)
 {
     bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
-    for (std::string_view segment : split(text, '/')) plain = plain && segment != "." && segment != "..";
+    for (std::string_view segment : split(text, "/")) plain = plain && segment != "." && segment != "..";
     if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
     if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
     return std::string(text);
@@ -134,16 +128,16 @@ std::string path_of(std::string_view uri)
 
 std::size_t parse_name(std::string_view text, std::string_view names)
 {
-    Words all = split(names, ' ');
+    Words all = split(names, " ");
     auto at = std::ranges::find(all, text);
     if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + joined(all, ", "));
     return static_cast<std::size_t>(at - all.begin());
 }
 
-void read_options(std::span<const std::string_view> words, std::initializer_list<Option> options)
+void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options)
 {
     Words known = names_of(options, &Option::key), seen;
-    for (std::string_view word : words) {
+    for (std::string_view word : words.subspan(first)) {
         std::string_view key = word.substr(0, word.find('='));
         auto option = std::ranges::find(options, key, &Option::key);
         bool is_known = key.size() < word.size() && option != options.end();
@@ -193,17 +187,12 @@ std::string full_name(ngx_conf_t* cf, std::string_view path)
     return string(name);
 }
 
-static Mistake unreadable(const std::string& name)
-{
-    return Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
-}
-
-std::string read_file(const std::string& name, std::size_t max_size)
+std::string read_file(const std::string& name)
 {
     std::ifstream file(name, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (!file.is_open() || file.bad()) throw unreadable(name);
-    if (text.size() > max_size) throw Mistake(quoted(name) + " is larger than " + std::to_string(max_size) + " bytes");
+    bool read = file.is_open() && !file.bad();
+    if (!read) throw Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
     return text;
 }
 
@@ -218,14 +207,12 @@ static bool may_read(const passwd& user, const struct stat& file)
 }
 
 // The workers' user is `user` when it is written above, else what nginx was built for; ours when the master is not root.
-std::string worker_file(ngx_conf_t* cf, std::string_view path)
+void require_worker_access(ngx_conf_t* cf, const std::string& name)
 {
-    std::string name = full_name(cf, path);
     struct stat file;
-    if (stat(name.c_str(), &file) != 0) throw unreadable(name);
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cf->cycle->conf_ctx, ngx_core_module));
     const passwd* user = geteuid() != 0 ? nullptr : getpwnam(core->username != nullptr ? core->username : NGX_USER);
-    if (user == nullptr || may_read(*user, file)) return name;
+    if (user == nullptr || (stat(name.c_str(), &file) == 0 && may_read(*user, file))) return;
     throw Mistake(quoted(name) + " is unreadable for worker user " + quoted(user->pw_name) + "; change its mode or group");
 }
 

@@ -49,7 +49,7 @@ std::string joined(const auto& words, std::string_view separator = " ")
 std::string quoted(std::string_view text);
 std::string titled(const Provider& provider);              // oidc_provider "name"
 std::string said_in(const Provider& provider, std::string_view directive);  // oidc_provider "name": directive
-Words split(std::string_view text, char separator);
+Words split(std::string_view text, std::string_view separators);
 std::string did_you_mean(std::string_view name, const Words& candidates);  // empty when none is at most two edits away
 
 Place here(ngx_conf_t* cf);
@@ -65,12 +65,13 @@ Seconds parse_seconds_or_off(std::string_view text);
 std::int64_t parse_milliseconds(std::string_view text);
 std::size_t parse_size(std::string_view text);
 int parse_number(std::string_view text, std::string_view what, int least, int most);
-std::string parse_text(std::string_view text);
 std::string parse_safe_url(std::string_view text);         // https, or http on a loopback host
 std::string parse_endpoint_path(std::string_view text);    // our own: no query, nothing that nginx would normalise
 std::string parse_endpoint_uri(std::string_view text);     // such a path, or an absolute URI
 std::string path_of(std::string_view uri);                 // of a path, or of an absolute URI
 std::size_t parse_name(std::string_view text, std::string_view names);  // its place among the names
+
+inline std::string parse_text(std::string_view text) { return std::string(text); }
 
 // A literal as a template argument.
 template <std::size_t Size>
@@ -83,12 +84,12 @@ struct Literal {
 template <class T, Literal Names, int First = 0>
 T one_of(std::string_view text) { return static_cast<T>(First + static_cast<int>(parse_name(text, Names.text))); }
 
-// A `key=value` word; read_options knows no other keys, and none twice.
+// A `key=value` word from the one at `first` on; read_options knows no other keys, and none twice.
 struct Option {
     std::string_view key;
     std::function<void(std::string_view)> set;
 };
-void read_options(std::span<const std::string_view> words, std::initializer_list<Option> options);
+void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options);
 
 template <auto Parse, class T>
 auto into(T& target) { return [&target](std::string_view text) { target = Parse(text); }; }
@@ -101,22 +102,11 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text);  // wi
 ngx_http_complex_value_t* literal(ngx_conf_t* cf, std::string_view text);  // no variable in it, whatever its bytes
 
 std::string full_name(ngx_conf_t* cf, std::string_view path);              // relative to the configuration's folder
-std::string read_file(const std::string& name, std::size_t max_size);
-std::string worker_file(ngx_conf_t* cf, std::string_view path);            // checked: workers open it themselves
+std::string read_file(const std::string& name);
+void require_worker_access(ngx_conf_t* cf, const std::string& name);       // for a file that workers open themselves
 
 // ---- The oidc_provider block
 
-struct Block {
-    ngx_conf_t* cf;
-    ProviderConf& conf;
-    Provider& provider;                                    // conf.provider
-    std::string_view directive{};                          // the one being read
-    Switch logout_state = Switch::automatic, userinfo_encryption = Switch::automatic;
-};
-
 void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main);
-char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* block) noexcept;  // nginx's handler inside it
-// The provider's endpoints, with the directive that names each. Throws Mistake for two on one path.
-void add_routes(std::vector<Route>& routes, const ProviderConf& conf);
-
+char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* conf) noexcept;  // nginx's handler inside it
 }  // namespace oidc::ngx
