@@ -25,7 +25,7 @@ struct Completion {
         report(cf, level, mistake.place, mistake.what());
     }
 
-    void warn_if(bool odd, std::string_view what, const std::string& sentence) const { refuse_if(odd, what, sentence, NGX_LOG_WARN); }
+    void warn_if(bool odd, std::string_view what, const std::string& why) const { refuse_if(odd, what, why, NGX_LOG_WARN); }
 
     template <class T>
     void default_to(std::string_view directive, T& value, const std::type_identity_t<T>& profile_value) const
@@ -50,13 +50,30 @@ struct Completion {
         provider.cookie.name_given = has("cookie_name");
     }
 
+    // What a look at one or two directives decides.
+    void check_rules() const
+    {
+        refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
+        refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
+                  "there is a client_secret too; keep one of them");
+        refuse_if(provider.max_age && !profile.max_age_refusal.empty(), "max_age",
+                  title + ": " + std::string(profile.max_age_refusal));
+        refuse_if(provider.pkce == Switch::on && !profile.pkce_refusal.empty(), "pkce on",
+                  title + " " + std::string(profile.pkce_refusal) + "; remove the directive");
+        warn_if(profile.portal && has("id_token_signing_alg") && provider.id_token_algs.size() > 1, "id_token_signing_alg",
+                title + " signs with the one algorithm that was registered; name it alone");
+        refuse_if(!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json, "userinfo_format",
+                  title + " answers with a signed JWT; remove the directive");
+        refuse_if(profile.portal && !provider.logout_uri.empty() && provider.post_logout_uri.empty(), "logout_uri",
+                  "without post_logout_uri " + title + " keeps the browser; add it, as registered");
+        refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
+                  title + " refuses a logout without id_token_hint; remove the directive");
+    }
+
     void check_client() const
     {
         ClientAuth accepted = profile.client_auth;
         ClientAuth& auth = provider.client_auth;
-        refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
-        refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
-                  "there is a client_secret too; keep one of them");
         if (auth == ClientAuth::automatic) auth = accepted;
         refuse_if(accepted != ClientAuth::automatic && auth != accepted, "token_endpoint_auth_method",
                   title + " accepts client_secret_post alone; remove the directive");
@@ -88,10 +105,6 @@ struct Completion {
             if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
             if (!why.empty()) throw Mistake(said_in(provider, arg.directive) + ": " + why, arg.place);
         }
-        refuse_if(provider.max_age && !profile.max_age_refusal.empty(), "max_age",
-                  title + ": " + std::string(profile.max_age_refusal));
-        refuse_if(provider.pkce == Switch::on && !profile.pkce_refusal.empty(), "pkce on",
-                  title + " " + std::string(profile.pkce_refusal) + "; remove the directive");
     }
 
     void check_algs(std::string_view directive, const std::vector<std::string>& algs) const
@@ -106,16 +119,6 @@ struct Completion {
             refuse_if(!known.empty() && !contains(known, alg), directive,
                       title + " never signs with " + alg + ", it has " + joined(known));
         }
-    }
-
-    void check_signing() const
-    {
-        check_algs("id_token_signing_alg", provider.id_token_algs);
-        check_algs("userinfo_format", provider.userinfo_algs);
-        warn_if(profile.portal && has("id_token_signing_alg") && provider.id_token_algs.size() > 1, "id_token_signing_alg",
-                title + " signs with the one algorithm that was registered; name it alone");
-        refuse_if(!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json, "userinfo_format",
-                  title + " answers with a signed JWT; remove the directive");
     }
 
     bool can_decrypt(std::string_view alg) const
@@ -136,7 +139,8 @@ struct Completion {
                   "-pkeyopt ec_paramgen_curve:P-256 -out enc.pem\" and add \"client_key enc.pem use=enc alg=ECDH-ES\"");
         for (const std::string& alg : algs) {
             std::string key = alg == "ECDH-ES" ? "an EC key on P-256" : "an RSA key of at least 2048 bits";
-            refuse_if(!contains(usable, alg), "id_token_encryption", "no client_key with use=enc can do " + alg + "; it needs " + key);
+            refuse_if(!contains(usable, alg), "id_token_encryption",
+                      "no client_key with use=enc can do " + alg + "; it needs " + key);
         }
         if (algs.empty()) algs = usable;
         warn_if(provider.client_jwks_uri.empty(), "client_jwks_uri",
@@ -147,9 +151,10 @@ struct Completion {
     void check_keys() const
     {
         Encryption &id_token = provider.id_token_encryption, &userinfo = provider.userinfo_encryption;
-        for (auto [directive, required] : {std::pair("id_token_encryption", id_token.required), {"userinfo_format", userinfo.required}}) {
-            refuse_if(profile.encryption == Switch::off && required, directive, title + " encrypts no token; leave encryption out");
-            refuse_if(profile.encryption == Switch::on && !required, directive, title + " encrypts every token; leave \"off\" out");
+        for (auto [directive, token] : {std::pair("id_token_encryption", &id_token), {"userinfo_format", &userinfo}}) {
+            Switch rule = profile.encryption;
+            refuse_if(rule == Switch::off && token->required, directive, title + " encrypts no token; leave encryption out");
+            refuse_if(rule == Switch::on && !token->required, directive, title + " encrypts every token; leave \"off\" out");
         }
         if (id_token.required || userinfo.required) check_decryption(id_token.algs);
         userinfo.algs = id_token.algs;
@@ -173,14 +178,6 @@ struct Completion {
                   "browsers then refuse the name " + quoted(cookie.name) + remedy);
         refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
         refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
-    }
-
-    void check_logout() const
-    {
-        refuse_if(profile.portal && !provider.logout_uri.empty() && provider.post_logout_uri.empty(), "logout_uri",
-                  "without post_logout_uri " + title + " keeps the browser; add it, as registered");
-        refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
-                  title + " refuses a logout without id_token_hint; remove the directive");
     }
 };
 
@@ -214,12 +211,13 @@ void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
     if (result != NGX_CONF_OK) throw Logged{};
     Completion completion{cf, *conf};
     completion.apply_profile();
+    completion.check_rules();
     completion.check_client();
     completion.check_arguments();
-    completion.check_signing();
+    completion.check_algs("id_token_signing_alg", conf->provider.id_token_algs);
+    completion.check_algs("userinfo_format", conf->provider.userinfo_algs);
     completion.check_keys();
     completion.check_cookie();
-    completion.check_logout();
     main.providers.push_back(std::move(conf));
 }
 

@@ -46,10 +46,8 @@ constexpr auto parse_deadline = checked<parse_milliseconds, is_positive, "no log
 constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadata and keys do not fit; 4k is the least">;
 constexpr auto parse_min_refresh =
     checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
-constexpr auto parse_cookie_name =
-    checked<parse_text, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
-constexpr auto parse_error_uri =
-    checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_cookie_name = checked<parse_text, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
+constexpr auto parse_error_uri = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
 // Where the browser goes after a logout: anywhere.
@@ -119,10 +117,8 @@ void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     });
     bool found = row != profile->issuers.end(), asked = words.size() > 2;
     if (asked && profile->issuers.empty()) throw Mistake("it has neither environments nor networks");
-    if (asked && !found) {
-        throw Mistake(std::string(profile->title) + " has no environment " + quoted(environment) + " on network " +
-                      quoted(network));
-    }
+    std::string where = quoted(environment) + " on network " + quoted(network);
+    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where);
     if (found && !conf.written.contains("issuer")) conf.provider.issuer = row->issuer;
     conf.provider.profile = profile;
 }

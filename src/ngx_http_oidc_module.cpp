@@ -7,6 +7,7 @@
 #include "oidc/session.hpp"
 
 namespace oidc::ngx {
+
 ngx_str_t copy(ngx_pool_t* pool, std::string_view s)
 {
     auto* data = static_cast<u_char*>(ngx_pnalloc(pool, s.size() + 1));
@@ -35,7 +36,7 @@ char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 }
 
 // oidc_session_zone zone=name:size
-void declare_session_zone(ngx_conf_t* cf, const Words& words, MainConf& main)
+void declare_zone(ngx_conf_t* cf, const Words& words, MainConf& main)
 {
     std::string zone;
     read_options(words, 1, {{"zone", into<parse_text>(zone)}});
@@ -91,11 +92,11 @@ ngx_http_complex_value_t* parse_base_url(ngx_conf_t* cf, std::string_view text)
 }
 
 template <Setting LocConf::*Member, ngx_http_complex_value_t* (*Parse)(ngx_conf_t*, std::string_view)>
-void set_once(ngx_conf_t* cf, const Words& words, LocConf& location)
+char* set_once(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 {
-    Setting& setting = location.*Member;
-    if (setting.place.line > 0) throw Mistake(quoted(words[0]) + " directive is duplicate", here(cf));
-    setting = {Parse(cf, words[1]), here(cf)};
+    Setting& setting = static_cast<LocConf*>(conf)->*Member;
+    if (setting.place.line > 0) return const_cast<char*>("is duplicate");
+    return guarded(cf, string(command->name), [&] { setting = {Parse(cf, view(items<ngx_str_t>(*cf->args)[1])), here(cf)}; });
 }
 
 // auth_require $value ... [error=status]
@@ -246,8 +247,8 @@ void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, cons
     auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
     constexpr ngx_uint_t old = NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1;
     if (ssl.ssl.ctx == nullptr || (ssl.protocols & old) == 0) return;
-    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect forbid; "
-                                    "write \"ssl_protocols TLSv1.2 TLSv1.3\"");
+    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
+                                    "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
 #endif
 }
 
@@ -303,7 +304,7 @@ void complete(ngx_conf_t* cf)
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }
-    for (const ngx_http_core_srv_conf_t* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
+    for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
     register_access_handlers(core.phases[NGX_HTTP_ACCESS_PHASE].handlers);
 }
 
@@ -346,19 +347,17 @@ ngx_conf_enum_t unauth_values[] = {
 };
 
 constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
-constexpr ngx_uint_t main_only = NGX_HTTP_MAIN_CONF, to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
+constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
 
 ngx_command_t commands[] = {
     {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0,
      nullptr},
-    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_session_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
     {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
     {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
-    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_once<&LocConf::base_url, parse_base_url>>, to_location,
-     0, nullptr},
-    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_once<&LocConf::auth, parse_auth>>, to_location, 0, nullptr},
-    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_once<&LocConf::args, parse_args>>, to_location, 0,
-     nullptr},
+    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, to_location, offsetof(LocConf, unauth),
      unauth_values},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
