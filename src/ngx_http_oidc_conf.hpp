@@ -1,6 +1,7 @@
 // What the directives become: immutable after configuration, owned by the cycle's pool.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -16,20 +17,23 @@ struct Place {
     ngx_uint_t line;
 };
 
-// An argument of the authorization URL whose value may hold variables (auth_args, acr_values, prompt, ...).
+// An argument of the authorization URL whose value may hold variables (auth_args, prompt, claims, ...).
 struct AuthArg {
     std::string name;
-    ngx_http_complex_value_t* value = nullptr;
+    ngx_http_complex_value_t* value;
+    std::string directive;
+    Place place;
 };
 
 struct ProviderConf {
     Provider provider;
-    std::vector<AuthArg> args;                             // as written: auth_args, extra_auth_args, prompt, login_hint, ...
+    std::vector<AuthArg> args;                             // as written
     ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
     Zone* sessions = nullptr;
     std::string cookie_names[2];                           // of the session: on http, on https
     std::string session_store;                             // its name; empty: a zone of its own
-    Place place{}, store_place{};                          // of oidc_provider, of session_store
+    Place place{};                                         // of oidc_provider
+    std::map<std::string_view, Place> written;             // the directives that stand in the block
 };
 
 enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, page };  // page: none, a protected page
@@ -57,13 +61,8 @@ struct MainConf {
     std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the random key of the zone of states
 };
 
-struct HostName {                                          // of server_name: nginx keeps its own list during configuration only
-    std::string name;
-    ngx_http_regex_t* regex;                               // nullptr: a plain name or a wildcard
-};
-
 struct SrvConf {
-    std::vector<HostName> hosts;
+    std::vector<ngx_http_server_name_t> hosts;             // nginx keeps its own list during configuration only
     std::vector<const ProviderConf*> used;                 // by auth_oidc in this server; all when it holds a variable
     bool host_needed = false;                              // a redirect URI is a path, and oidc_base_url is not set
     std::vector<Route> routes;                             // sorted by path
@@ -71,31 +70,24 @@ struct SrvConf {
 
 enum class Unauth : ngx_uint_t { automatic, redirect, status_401, status_403, pass };
 
-struct LocConf {                                           // POD: nginx's slots write it by offset
-    ngx_http_complex_value_t* auth;                        // auth_oidc; nullptr: off
-    const ProviderConf* provider;                          // set when auth_oidc is a constant name
-    Place auth_place, args_place;                          // of auth_oidc, of auth_oidc_args
-    ngx_uint_t unauth;                                     // Unauth
-    ngx_str_t args;                                        // auth_oidc_args
-    ngx_flag_t strip_cookies;                              // auth_oidc_strip_cookies
-    ngx_http_complex_value_t* base_url;                    // oidc_base_url
-    ngx_array_t* require;                                  // of Require: auth_require
-    ngx_flag_t auth_set;                                   // auth_oidc was written here or above
+// What a directive says for a location and those inside it.
+struct Setting {
+    ngx_http_complex_value_t* value;                       // nullptr: off, or not written
+    Place place;                                           // line 0: not written
 };
 
 struct Require {                                           // auth_require
-    ngx_array_t* values;                                   // of ngx_http_complex_value_t
-    ngx_uint_t status;
+    std::vector<ngx_http_complex_value_t*> values;
+    ngx_uint_t status = NGX_HTTP_FORBIDDEN;
 };
 
-extern ngx_command_t commands[];
-
-void* create_main_conf(ngx_conf_t* cf);
-char* init_main_conf(ngx_conf_t* cf, void* conf);
-void* create_srv_conf(ngx_conf_t* cf);
-void* create_loc_conf(ngx_conf_t* cf);
-char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
-bool build_routes(ngx_conf_t* cf);                         // in postconfiguration: every server's table of endpoints
+struct LocConf {                                           // nginx's slots write it by offset
+    Setting auth{}, args{}, base_url{};                    // auth_oidc, auth_oidc_args, oidc_base_url
+    const ProviderConf* provider = nullptr;                // set when auth_oidc is a constant name
+    ngx_uint_t unauth = NGX_CONF_UNSET_UINT;               // Unauth
+    ngx_flag_t strip_cookies = NGX_CONF_UNSET;             // auth_oidc_strip_cookies
+    std::vector<Require>* require = nullptr;
+};
 
 // The provider by name; nullptr when there is none.
 const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept;

@@ -1,287 +1,218 @@
-// The end of an oidc_provider block: what the profile sets, then the checks that need more than one directive.
-#include <algorithm>
-#include <array>
+// The oidc_provider block as a whole: what the profile sets, then the checks that need more than one directive.
+#include <strings.h>
 
 #include "ngx_http_oidc_conf_parse.hpp"
 
 namespace oidc::ngx {
 namespace {
 
-Place place_of(const Block& block, std::string_view directive)
-{
-    auto at = block.written.find(directive);
-    return at != block.written.end() ? at->second : block.conf.place;
-}
-
-std::string prefixed(const Block& block, std::string_view what, const std::string& sentence)
-{
-    return "oidc_provider " + quoted(block.provider.name) + ": " + std::string(what) + ": " + sentence;
-}
-
-// `what` is shown, its first word is the directive whose line is named.
-[[noreturn]] void refuse(const Block& block, std::string_view what, const std::string& sentence)
-{
-    throw Mistake(place_of(block, what.substr(0, what.find(' '))), prefixed(block, what, sentence));
-}
-
-void warn(const Block& block, std::string_view what, const std::string& sentence)
-{
-    report(block.cf, NGX_LOG_WARN, place_of(block, what), prefixed(block, what, sentence));
-}
-
-std::string title(const Block& block) { return std::string(block.provider.profile->title); }
-
-void choose_issuer(Block& block)
-{
-    Provider& provider = block.provider;
-    const std::vector<ProfileIssuer>& issuers = provider.profile->issuers;
-    if (issuers.empty() && block.environment_given) refuse(block, "profile", "it has neither environments nor networks");
-    auto row = std::ranges::find_if(issuers, [&](const ProfileIssuer& each) {
-        return each.environment == block.environment && each.network == block.network;
-    });
-    if (row == issuers.end() && block.environment_given) {
-        refuse(block, "profile", title(block) + " has no environment " + quoted(block.environment) + " on network " +
-                                     quoted(block.network));
-    }
-    if (row != issuers.end() && provider.issuer.empty()) provider.issuer = row->issuer;
-    if (provider.issuer.empty()) refuse(block, "issuer", "the directive is missing; copy the issuer of the provider's metadata");
-    if (!provider.config_url.empty()) return;
-    provider.config_url = provider.issuer;
-    if (provider.config_url.ends_with('/')) provider.config_url.pop_back();
-    provider.config_url += "/.well-known/openid-configuration";
-}
-
-template <class T, class U>
-void default_to(const Block& block, std::string_view directive, T& value, const U& profile_value)
-{
-    if (!block.has(directive)) value = profile_value;
-}
-
-// The directives that were not written take the profile's value.
-void apply_profile(Block& block)
-{
-    Provider& provider = block.provider;
-    if (provider.profile == nullptr) provider.profile = find_profile("generic");
+struct Completion {
+    ngx_conf_t* cf;
+    ProviderConf& conf;
+    Provider& provider = conf.provider;
     const Profile& profile = *provider.profile;
-    choose_issuer(block);
-    default_to(block, "pkce", provider.pkce, profile.pkce);
-    default_to(block, "userinfo", provider.userinfo, profile.userinfo);
-    default_to(block, "userinfo_format", provider.userinfo_format, profile.userinfo_format);
-    default_to(block, "id_token_signing_alg", provider.id_token_algs, profile.id_token_algs);
-    default_to(block, "id_token_encryption", provider.id_token_encryption.required, profile.encryption == Switch::on);
-    default_to(block, "logout_token_hint", provider.logout_token_hint, profile.logout_token_hint);
-    provider.logout_state = block.logout_state == Switch::automatic ? profile.logout_state : block.logout_state == Switch::on;
-    Switch encryption = block.userinfo_encryption == Switch::automatic ? profile.encryption : block.userinfo_encryption;
-    provider.userinfo_encryption.required = encryption == Switch::on;
-    provider.acr_orders = profile.acr_orders;
-    if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
-}
+    std::string title{profile.title};
 
-bool is_hex64(std::string_view text)
-{
-    return text.size() == 64 && text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
-}
+    bool has(std::string_view directive) const { return conf.written.contains(directive); }
 
-void check_client(Block& block)
-{
-    Provider& provider = block.provider;
-    if (provider.client_id.empty()) refuse(block, "client_id", "the directive is missing; the provider gave it at registration");
-    if (block.has("client_secret") && block.has("client_secret_file")) {
-        refuse(block, "client_secret_file", "there is a client_secret too; keep one of them");
+    // `what` is shown, its first word is the directive whose line is named.
+    void refuse_if(bool wrong, std::string_view what, const std::string& sentence, ngx_uint_t level = NGX_LOG_EMERG) const
+    {
+        if (!wrong) return;
+        auto at = conf.written.find(what.substr(0, what.find(' ')));
+        Mistake mistake(said_in(provider, what) + ": " + sentence, at != conf.written.end() ? at->second : conf.place);
+        if (level == NGX_LOG_EMERG) throw mistake;
+        report(cf, level, mistake.place, mistake.what());
     }
-    ClientAuth accepted = provider.profile->client_auth;
-    if (provider.client_auth == ClientAuth::automatic) provider.client_auth = accepted;
-    if (accepted != ClientAuth::automatic && provider.client_auth != accepted) {
-        refuse(block, "token_endpoint_auth_method", title(block) + " accepts client_secret_post alone; remove the directive");
+
+    void warn_if(bool odd, std::string_view what, const std::string& why) const { refuse_if(odd, what, why, NGX_LOG_WARN); }
+
+    template <class T>
+    void default_to(std::string_view directive, T& value, const std::type_identity_t<T>& profile_value) const
+    {
+        if (!has(directive)) value = profile_value;
     }
-    if (provider.client_secret.empty()) {
-        if (provider.client_auth == ClientAuth::basic || provider.client_auth == ClientAuth::post) {
-            refuse(block, "client_secret", "the directive is missing; write client_secret or client_secret_file");
+
+    // The directives that were not written take the profile's value.
+    void apply_profile() const
+    {
+        refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
+        std::string_view slash = provider.issuer.ends_with('/') ? "" : "/";
+        default_to("config_url", provider.config_url, provider.issuer + std::string(slash) + ".well-known/openid-configuration");
+        default_to("pkce", provider.pkce, profile.pkce);
+        default_to("userinfo", provider.userinfo, profile.userinfo);
+        default_to("userinfo_format", provider.userinfo_format, profile.userinfo_format);
+        default_to("id_token_signing_alg", provider.id_token_algs, profile.id_token_algs);
+        default_to("id_token_encryption", provider.id_token_encryption.required, profile.encryption == Switch::on);
+        default_to("logout_token_hint", provider.logout_token_hint, profile.logout_token_hint);
+        default_to("logout_state on", provider.logout_state, profile.logout_state);
+        default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
+        provider.cookie.name_given = has("cookie_name");
+    }
+
+    // What a look at one or two directives decides.
+    void check_rules() const
+    {
+        refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
+        refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
+                  "there is a client_secret too; keep one of them");
+        refuse_if(provider.max_age && !profile.max_age_refusal.empty(), "max_age",
+                  title + ": " + std::string(profile.max_age_refusal));
+        refuse_if(provider.pkce == Switch::on && !profile.pkce_refusal.empty(), "pkce on",
+                  title + " " + std::string(profile.pkce_refusal) + "; remove the directive");
+        warn_if(profile.portal && has("id_token_signing_alg") && provider.id_token_algs.size() > 1, "id_token_signing_alg",
+                title + " signs with the one algorithm that was registered; name it alone");
+        refuse_if(!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json, "userinfo_format",
+                  title + " answers with a signed JWT; remove the directive");
+        refuse_if(profile.portal && !provider.logout_uri.empty() && provider.post_logout_uri.empty(), "logout_uri",
+                  "without post_logout_uri " + title + " keeps the browser; add it, as registered");
+        refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
+                  title + " refuses a logout without id_token_hint; remove the directive");
+    }
+
+    void check_client() const
+    {
+        ClientAuth accepted = profile.client_auth;
+        ClientAuth& auth = provider.client_auth;
+        if (auth == ClientAuth::automatic) auth = accepted;
+        refuse_if(accepted != ClientAuth::automatic && auth != accepted, "token_endpoint_auth_method",
+                  title + " accepts client_secret_post alone; remove the directive");
+        std::string_view secret = provider.client_secret.reveal();
+        refuse_if(secret.empty() && (auth == ClientAuth::basic || auth == ClientAuth::post), "client_secret",
+                  "the directive is missing; write client_secret or client_secret_file");
+        if (secret.empty()) auth = ClientAuth::none;
+        bool hex = secret.size() == 64 && secret.find_first_not_of("0123456789abcdefABCDEF") == secret.npos;
+        warn_if(profile.portal && !hex, has("client_secret_file") ? "client_secret_file" : "client_secret",
+                title + " gives secrets of 64 hexadecimal characters, and this is none");
+    }
+
+    void check_arguments() const
+    {
+        for (const std::string& level : provider.acr_default) {
+            Words known;
+            for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
+            refuse_if(!knows_acr(profile, level), "acr_values",
+                      title + " has no level " + quoted(level) + ", it has " + joined(known));
         }
-        provider.client_auth = ClientAuth::none;
-    }
-    if (provider.profile->portal && !is_hex64(provider.client_secret.reveal())) {
-        warn(block, block.has("client_secret_file") ? "client_secret_file" : "client_secret",
-             title(block) + " gives secrets of 64 hexadecimal characters, and this is none");
-    }
-}
-
-void check_arguments(const Block& block)
-{
-    const Provider& provider = block.provider;
-    const Profile& profile = *provider.profile;
-    for (const Argument& arg : block.arguments) {
-        std::string why = why_refused(profile, arg.name, arg.value ? &*arg.value : nullptr);
-        bool acr = arg.name == "acr_values" && (block.has("acr_values") || !provider.acr_default.empty());
-        bool max_age = arg.name == "max_age" && provider.max_age;
-        if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
-        if (!why.empty()) throw Mistake(arg.place, prefixed(block, arg.directive, why));
-    }
-    if (provider.max_age && !profile.max_age_refusal.empty()) {
-        refuse(block, "max_age", title(block) + ": " + std::string(profile.max_age_refusal));
-    }
-    if (provider.pkce == Switch::on && !profile.pkce_refusal.empty()) {
-        refuse(block, "pkce on", title(block) + " " + std::string(profile.pkce_refusal) + "; remove the directive");
-    }
-}
-
-void check_acr(Block& block)
-{
-    Provider& provider = block.provider;
-    for (const std::string& level : provider.acr_default) {
-        if (knows_acr(*provider.profile, level)) continue;
-        Words known;
-        for (const auto& order : provider.profile->acr_orders) known.insert(known.end(), order.begin(), order.end());
-        refuse(block, "acr_values", title(block) + " has no level " + quoted(level) + ", it has " + joined(known));
-    }
-    if (provider.acr_default.empty()) provider.acr_default = provider.profile->acr_default;
-}
-
-void check_hs_secret(const Block& block, std::string_view directive, const std::vector<std::string>& algs)
-{
-    for (const std::string& alg : algs) {
-        if (!alg.starts_with("HS")) continue;
-        std::size_t least = static_cast<std::size_t>(std::stoi(alg.substr(2))) / 8;
-        std::size_t size = block.provider.client_secret.reveal().size();
-        if (size >= least) continue;
-        refuse(block, directive, alg + " needs a client_secret of at least " + std::to_string(least) + " bytes, and this one has " +
-                                     std::to_string(size) + "; name an asymmetric algorithm, or ask for a longer secret");
-    }
-}
-
-void check_algs(const Block& block, std::string_view directive, const std::vector<std::string>& algs)
-{
-    check_hs_secret(block, directive, algs);
-    const std::vector<std::string>& known = block.provider.profile->known_algs;
-    for (const std::string& alg : algs) {
-        if (known.empty() || std::ranges::find(known, alg) != known.end()) continue;
-        Words names(known.begin(), known.end());
-        refuse(block, directive, title(block) + " never signs with " + alg + ", it has " + joined(names));
-    }
-}
-
-void check_signing(const Block& block)
-{
-    const Provider& provider = block.provider;
-    const Profile& profile = *provider.profile;
-    check_algs(block, "id_token_signing_alg", provider.id_token_algs);
-    check_algs(block, "userinfo_format", provider.userinfo_algs);
-    if (profile.portal && block.has("id_token_signing_alg") && provider.id_token_algs.size() > 1) {
-        warn(block, "id_token_signing_alg", title(block) + " signs with the one algorithm that was registered; name it alone");
-    }
-    if (!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json) {
-        refuse(block, "userinfo_format", title(block) + " answers with a signed JWT; remove the directive");
-    }
-}
-
-bool any_key(const Provider& provider, std::string_view alg)
-{
-    return std::ranges::any_of(provider.own_keys, [&](const OwnKey& key) { return can_decrypt(key, alg); });
-}
-
-constexpr std::array<std::string_view, 3> all_encryption_algs{"ECDH-ES", "RSA-OAEP-256", "RSA-OAEP"};
-
-// The algorithms that were named, else all that the keys can do.
-void choose_encryption_algs(Block& block)
-{
-    Provider& provider = block.provider;
-    std::vector<std::string>& algs = provider.id_token_encryption.algs;
-    for (const std::string& alg : algs) {
-        if (any_key(provider, alg)) continue;
-        refuse(block, "id_token_encryption", "no client_key with use=enc can do " + alg + "; it needs " +
-                                                 (alg == "ECDH-ES" ? "an EC key on P-256" : "an RSA key of at least 2048 bits"));
-    }
-    if (algs.empty()) {
-        for (std::string_view alg : all_encryption_algs) {
-            if (any_key(provider, alg)) algs.emplace_back(alg);
+        provider.acr_orders = profile.acr_orders;
+        if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
+        if (provider.acr_default.empty()) provider.acr_default = profile.acr_default;
+        for (const AuthArg& arg : conf.args) {
+            std::string text = string(arg.value->value);
+            std::string why = why_refused(profile, arg.name, arg.value->lengths == nullptr ? &text : nullptr);
+            bool acr = arg.name == "acr_values" && (has("acr_values") || !provider.acr_default.empty());
+            bool max_age = arg.name == "max_age" && provider.max_age;
+            if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
+            if (!why.empty()) throw Mistake(said_in(provider, arg.directive) + ": " + why, arg.place);
         }
     }
-    provider.userinfo_encryption.algs = algs;
-}
 
-void check_profile_encryption(const Block& block, std::string_view directive, bool required)
-{
-    Switch rule = block.provider.profile->encryption;
-    if (rule == Switch::off && required) refuse(block, directive, title(block) + " encrypts no token; leave encryption out");
-    if (rule == Switch::on && !required) refuse(block, directive, title(block) + " encrypts every token; leave \"off\" out");
-}
-
-void check_encryption(Block& block)
-{
-    Provider& provider = block.provider;
-    bool id_token = provider.id_token_encryption.required, userinfo = provider.userinfo_encryption.required;
-    check_profile_encryption(block, "id_token_encryption", id_token);
-    check_profile_encryption(block, "userinfo_format", userinfo);
-    if (!id_token && !userinfo) return;
-    if (std::ranges::none_of(all_encryption_algs, [&](std::string_view alg) { return any_key(provider, alg); })) {
-        refuse(block, "client_key",
-               "tokens come encrypted, and there is no key to decrypt them; make one with \"openssl genpkey -algorithm EC "
-               "-pkeyopt ec_paramgen_curve:P-256 -out enc.pem\" and add \"client_key enc.pem use=enc alg=ECDH-ES\"");
+    void check_algs(std::string_view directive, const std::vector<std::string>& algs) const
+    {
+        const std::vector<std::string>& known = profile.known_algs;
+        std::size_t size = provider.client_secret.reveal().size();
+        for (const std::string& alg : algs) {
+            std::size_t least = alg.starts_with("HS") ? std::stoul(alg.substr(2)) / 8 : 0;
+            refuse_if(size < least, directive,
+                      alg + " needs a client_secret of at least " + std::to_string(least) + " bytes, and this one has " +
+                          std::to_string(size) + "; name an asymmetric algorithm, or ask for a longer secret");
+            refuse_if(!known.empty() && !contains(known, alg), directive,
+                      title + " never signs with " + alg + ", it has " + joined(known));
+        }
     }
-    choose_encryption_algs(block);
-    if (!provider.client_jwks_uri.empty()) return;
-    warn(block, "client_jwks_uri",
-         "the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves none; "
-         "add \"client_jwks_uri /oidc/jwks\", unless another server publishes the key");
-}
 
-void publish_keys(Block& block)
-{
-    Provider& provider = block.provider;
-    bool none = std::ranges::find(provider.own_keys, KeyState::active, &OwnKey::state) == provider.own_keys.end();
-    if (!provider.client_jwks_uri.empty() && none) refuse(block, "client_jwks_uri", "no client_key is active, add one");
-    provider.own_jwks = public_jwks(provider.own_keys);
-}
+    // The algorithms in force are those that were named, else all that the keys can do.
+    void check_decryption(std::vector<std::string>& algs) const
+    {
+        std::vector<std::string> usable{"ECDH-ES", "RSA-OAEP-256", "RSA-OAEP"};
+        std::erase_if(usable, [&](const std::string& alg) {
+            return std::ranges::none_of(provider.own_keys, [&](const OwnKey& key) { return can_decrypt(key, alg); });
+        });
+        refuse_if(usable.empty(), "client_key",
+                  "tokens come encrypted, and there is no key to decrypt them; make one with \"openssl genpkey -algorithm EC "
+                  "-pkeyopt ec_paramgen_curve:P-256 -out enc.pem\" and add \"client_key enc.pem use=enc alg=ECDH-ES\"");
+        for (const std::string& alg : algs) {
+            std::string key = alg == "ECDH-ES" ? "an EC key on P-256" : "an RSA key of at least 2048 bits";
+            refuse_if(!contains(usable, alg), "id_token_encryption",
+                      "no client_key with use=enc can do " + alg + "; it needs " + key);
+        }
+        if (algs.empty()) algs = usable;
+        warn_if(provider.client_jwks_uri.empty(), "client_jwks_uri",
+                "the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves none; "
+                "add \"client_jwks_uri /oidc/jwks\", unless another server publishes the key");
+    }
 
-bool has_prefix(std::string_view name, std::string_view prefix)
-{
-    return name.size() >= prefix.size() && ngx_strncasecmp(borrow(name).data, borrow(prefix).data, prefix.size()) == 0;
-}
+    void check_keys() const
+    {
+        Encryption &id_token = provider.id_token_encryption, &userinfo = provider.userinfo_encryption;
+        for (auto [directive, token] : {std::pair("id_token_encryption", &id_token), {"userinfo_format", &userinfo}}) {
+            Switch rule = profile.encryption;
+            refuse_if(rule == Switch::off && token->required, directive, title + " encrypts no token; leave encryption out");
+            refuse_if(rule == Switch::on && !token->required, directive, title + " encrypts every token; leave \"off\" out");
+        }
+        if (id_token.required || userinfo.required) check_decryption(id_token.algs);
+        userinfo.algs = id_token.algs;
+        bool none = !contains(provider.own_keys, KeyState::active, &OwnKey::state);
+        refuse_if(!provider.client_jwks_uri.empty() && none, "client_jwks_uri", "no client_key is active, add one");
+        provider.own_jwks = public_jwks(provider.own_keys);
+    }
 
-void check_cookie(const Block& block)
-{
-    const CookieRules& cookie = block.provider.cookie;
-    bool secure_off = cookie.secure == Switch::off;
-    if (cookie.samesite == SameSite::strict) {
-        refuse(block, "cookie_samesite strict", "browsers withhold it after the provider's redirect: logins would loop; use lax");
+    void check_cookie() const
+    {
+        const CookieRules& cookie = provider.cookie;
+        auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
+        bool off = cookie.secure == Switch::off;
+        refuse_if(cookie.samesite == SameSite::strict, "cookie_samesite strict",
+                  "browsers withhold it after the provider's redirect: logins would loop; use lax");
+        refuse_if(cookie.samesite == SameSite::none && off, "cookie_samesite none",
+                  "browsers accept it on Secure cookies alone; remove \"cookie_secure off\"");
+        bool host = cookie.name_given ? begins("__Host-") : !off;
+        std::string remedy = cookie.name_given ? "; choose another cookie_name" : "; name the cookie with cookie_name";
+        refuse_if(off && (host || begins("__Secure-")), "cookie_secure off",
+                  "browsers then refuse the name " + quoted(cookie.name) + remedy);
+        refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
+        refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
     }
-    if (cookie.samesite == SameSite::none && secure_off) {
-        refuse(block, "cookie_samesite none", "browsers accept it on Secure cookies alone; remove \"cookie_secure off\"");
-    }
-    bool host = cookie.name_given ? has_prefix(cookie.name, "__Host-") : !secure_off;
-    bool secure = host || (cookie.name_given && has_prefix(cookie.name, "__Secure-"));
-    std::string remedy = cookie.name_given ? "; choose another cookie_name" : "; name the cookie with cookie_name";
-    if (secure && secure_off) refuse(block, "cookie_secure off", "browsers then refuse the name " + quoted(cookie.name) + remedy);
-    if (host && !cookie.domain.empty()) refuse(block, "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
-    if (host && cookie.path != "/") refuse(block, "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
-}
+};
 
-void check_logout(const Block& block)
+// The name goes into cookie, zone and variable names.
+void require_name(ngx_conf_t* cf, const MainConf& main, const Provider& provider)
 {
-    const Provider& provider = block.provider;
-    if (provider.profile->portal && !provider.logout_uri.empty() && provider.post_logout_uri.empty()) {
-        refuse(block, "logout_uri", "without post_logout_uri " + title(block) + " keeps the browser; add it, as registered");
-    }
-    if (provider.profile->logout_needs_hint && !provider.logout_token_hint) {
-        refuse(block, "logout_token_hint off", title(block) + " refuses a logout without id_token_hint; remove the directive");
-    }
+    const std::string& name = provider.name;
+    constexpr std::string_view known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    bool plain = !name.empty() && name.size() <= 64 && name.find_first_not_of(known) == name.npos;
+    std::string why;
+    if (!plain) why = ": a name has letters, digits, \"_\", \"-\" and \".\", at most 64";
+    else if (name == "off") why = ": \"auth_oidc off\" has another meaning; choose another name";
+    else if (find_provider(main, name) != nullptr) why = " is declared twice; rename one";
+    if (!why.empty()) throw Mistake(titled(provider) + why, here(cf));
 }
 
 }  // namespace
 
-void complete_provider(Block& block)
+void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
 {
-    apply_profile(block);
-    check_client(block);
-    check_acr(block);
-    check_arguments(block);
-    check_signing(block);
-    check_encryption(block);
-    publish_keys(block);
-    check_cookie(block);
-    check_logout(block);
-    std::vector<Route> routes;
-    add_routes(routes, block.conf);
+    auto conf = std::make_unique<ProviderConf>();
+    conf->provider.name = words[1];
+    conf->provider.profile = find_profile("generic");
+    conf->place = here(cf);
+    require_name(cf, main, conf->provider);
+    ngx_conf_t saved = *cf;
+    cf->handler = read_directive;
+    cf->handler_conf = conf.get();
+    char* result = ngx_conf_parse(cf, nullptr);
+    *cf = saved;
+    if (result != NGX_CONF_OK) throw Logged{};
+    Completion completion{cf, *conf};
+    completion.apply_profile();
+    completion.check_rules();
+    completion.check_client();
+    completion.check_arguments();
+    completion.check_algs("id_token_signing_alg", conf->provider.id_token_algs);
+    completion.check_algs("userinfo_format", conf->provider.userinfo_algs);
+    completion.check_keys();
+    completion.check_cookie();
+    main.providers.push_back(std::move(conf));
 }
 
 }  // namespace oidc::ngx

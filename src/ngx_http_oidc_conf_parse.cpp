@@ -4,67 +4,66 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <iterator>
 
 namespace oidc::ngx {
 
-Words words_of(const ngx_conf_t* cf)
-{
-    auto* args = static_cast<ngx_str_t*>(cf->args->elts);
-    Words words;
-    for (ngx_uint_t i = 0; i < cf->args->nelts; ++i) words.push_back(view(args[i]));
-    return words;
-}
-
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+std::string titled(const Provider& provider) { return "oidc_provider " + quoted(provider.name); }
+std::string said_in(const Provider& provider, std::string_view what) { return titled(provider) + ": " + std::string(what); }
 
-std::string joined(std::span<const std::string_view> words)
-{
-    std::string text;
-    for (std::string_view word : words) text.append(text.empty() ? "" : " ").append(word);
-    return text;
-}
-
-Words split(std::string_view text, char separator)
+Words split(std::string_view text, std::string_view separators)
 {
     Words words;
     while (!text.empty()) {
-        std::size_t end = std::min(text.find(separator), text.size());
+        std::size_t end = std::min(text.find_first_of(separators), text.size());
         if (end > 0) words.push_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return words;
 }
 
-Place here(ngx_conf_t* cf)
+// Whether at most `edits` removals, insertions and replacements make the one name from the other.
+static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
 {
-    if (cf->conf_file == nullptr) return {};
-    return {cf->conf_file->file.name, cf->conf_file->line};
+    auto same = static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+    a.remove_prefix(same);
+    b.remove_prefix(same);
+    if (a.empty() || b.empty()) return std::max(a.size(), b.size()) <= edits;
+    return edits > 0 && (is_near(a.substr(1), b, edits - 1) || is_near(a, b.substr(1), edits - 1) ||
+                         is_near(a.substr(1), b.substr(1), edits - 1));
 }
+
+std::string did_you_mean(std::string_view name, const Words& candidates)
+{
+    for (std::size_t edits : {1, 2}) {
+        for (std::string_view each : candidates) {
+            if (each.size() > edits && is_near(name, each, edits)) return "; did you mean " + quoted(each) + "?";
+        }
+    }
+    return {};
+}
+
+Place here(ngx_conf_t* cf) { return cf->conf_file ? Place{cf->conf_file->file.name, cf->conf_file->line} : Place{}; }
 
 void report(ngx_conf_t* cf, ngx_uint_t level, const Place& place, std::string_view sentence)
 {
     ngx_str_t text = borrow(sentence);
-    if (place.file.len == 0) {
-        ngx_log_error(level, cf->log, 0, "%V", &text);
-    } else {
-        ngx_log_error(level, cf->log, 0, "%V in %V:%ui", &text, &place.file, place.line);
-    }
+    ngx_log_error(level, cf->log, 0, place.line > 0 ? "%V in %V:%ui" : "%V", &text, &place.file, place.line);
 }
 
-char* report_failure(ngx_conf_t* cf, std::string_view who) noexcept
+char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()>& work) noexcept
 {
-    std::string prefix = who.empty() ? "" : std::string(who) + ": ";
     try {
-        throw;
+        work();
+        return NGX_CONF_OK;
     } catch (const Logged&) {
-    } catch (const Mistake& mistake) {
-        report(cf, NGX_LOG_EMERG, mistake.place.value_or(here(cf)), (mistake.place ? "" : prefix) + mistake.what());
     } catch (const std::exception& e) {
-        report(cf, NGX_LOG_EMERG, here(cf), prefix + e.what());
+        auto* mistake = dynamic_cast<const Mistake*>(&e);
+        bool placed = mistake != nullptr && mistake->place.line > 0;
+        report(cf, NGX_LOG_EMERG, placed ? mistake->place : here(cf), (placed || who.empty() ? "" : who + ": ") + e.what());
     }
     return static_cast<char*>(NGX_CONF_ERROR);
 }
@@ -97,12 +96,6 @@ int parse_number(std::string_view text, std::string_view what, int least, int mo
                   std::to_string(most));
 }
 
-std::string parse_text(std::string_view text)
-{
-    if (text.empty()) throw Mistake("the value is empty");
-    return std::string(text);
-}
-
 std::string parse_safe_url(std::string_view text)
 {
     std::optional<Url> url = parse_url(text);
@@ -114,7 +107,7 @@ std::string parse_safe_url(std::string_view text)
 std::string parse_endpoint_path(std::string_view text)
 {
     bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
-    for (std::string_view segment : split(text, '/')) plain = plain && segment != "." && segment != "..";
+    for (std::string_view segment : split(text, "/")) plain = plain && segment != "." && segment != "..";
     if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
     if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
     return std::string(text);
@@ -133,22 +126,26 @@ std::string path_of(std::string_view uri)
     return url ? url->path : std::string(uri);
 }
 
-Options::Options(const Words& words, std::size_t first, std::initializer_list<std::string_view> known)
+std::size_t parse_name(std::string_view text, std::string_view names)
 {
-    for (std::string_view word : std::span(words).subspan(first)) {
-        std::size_t equals = std::min(word.find('='), word.size());
-        std::string_view key = word.substr(0, equals);
-        bool is_known = equals < word.size() && std::ranges::find(known, key) != known.end();
-        if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, {known.begin(), known.size()}));
-        bool added = options_.emplace(key, word.substr(equals + 1)).second;
-        if (!added) throw Mistake("parameter " + quoted(key) + " is written twice");
-    }
+    Words all = split(names, " ");
+    auto at = std::ranges::find(all, text);
+    if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + joined(all, ", "));
+    return static_cast<std::size_t>(at - all.begin());
 }
 
-std::optional<std::string_view> Options::get(std::string_view key) const
+void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options)
 {
-    auto at = options_.find(key);
-    return at == options_.end() ? std::nullopt : std::optional(at->second);
+    Words known = names_of(options, &Option::key), seen;
+    for (std::string_view word : words.subspan(first)) {
+        std::string_view key = word.substr(0, word.find('='));
+        auto option = std::ranges::find(options, key, &Option::key);
+        bool is_known = key.size() < word.size() && option != options.end();
+        if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, known));
+        if (contains(seen, key)) throw Mistake("parameter " + quoted(key) + " is written twice");
+        seen.push_back(key);
+        option->set(word.substr(key.size() + 1));
+    }
 }
 
 void require_free_argument(std::string_view name)
@@ -161,18 +158,16 @@ std::vector<Param> parse_arguments(std::string_view query)
 {
     std::optional<std::vector<Param>> args = parse_query(query);
     if (!args) throw Mistake(quoted(query) + " is no query; write it like \"a=b&c=d\", with %XX escapes");
+    for (const Param& arg : *args) require_free_argument(arg.name);
     return *args;
 }
 
-bool has_variables(std::string_view text) { return text.find('$') != text.npos; }
-
 ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 {
-    auto* value = make_in_pool<ngx_http_complex_value_t>(cf->pool);
-    ngx_str_t source = copy(cf->pool, text);
+    ngx_http_complex_value_t* value = literal(cf, text);
     ngx_http_compile_complex_value_t ccv{};
     ccv.cf = cf;
-    ccv.value = &source;
+    ccv.value = &value->value;
     ccv.complex_value = value;
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Logged{};
     return value;
@@ -181,7 +176,6 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 ngx_http_complex_value_t* literal(ngx_conf_t* cf, std::string_view text)
 {
     auto* value = make_in_pool<ngx_http_complex_value_t>(cf->pool);
-    *value = {};
     value->value = copy(cf->pool, text);
     return value;
 }
@@ -193,80 +187,33 @@ std::string full_name(ngx_conf_t* cf, std::string_view path)
     return string(name);
 }
 
-static Mistake unreadable(const std::string& name)
+std::string read_file(const std::string& name)
 {
-    return Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
-}
-
-std::string read_file(ngx_conf_t* cf, std::string_view path, std::size_t max_size)
-{
-    std::string name = full_name(cf, path);
     std::ifstream file(name, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (!file.is_open() || file.bad()) throw unreadable(name);
-    if (text.size() > max_size) throw Mistake(quoted(name) + " is larger than " + std::to_string(max_size) + " bytes");
+    bool read = file.is_open() && !file.bad();
+    if (!read) throw Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
     return text;
 }
 
-namespace {
-
-bool is_member(const char* user, gid_t group, gid_t wanted)
+static bool may_read(const passwd& user, const struct stat& file)
 {
     std::array<gid_t, 64> groups;
     int count = groups.size();
-    if (getgrouplist(user, group, groups.data(), &count) < 0) count = groups.size();
-    return std::ranges::count(std::span(groups).first(static_cast<std::size_t>(count)), wanted) > 0;
+    if (getgrouplist(user.pw_name, user.pw_gid, groups.data(), &count) < 0) count = groups.size();
+    bool member = contains(std::span(groups).first(static_cast<std::size_t>(count)), file.st_gid);
+    mode_t bit = file.st_uid == user.pw_uid ? S_IRUSR : member ? S_IRGRP : S_IROTH;
+    return user.pw_uid == 0 || (file.st_mode & bit) != 0;
 }
 
-// The workers' user: `user` when it is written above, else what nginx was built for. Nothing when the master is not root.
-const passwd* worker_user(ngx_conf_t* cf)
+// The workers' user is `user` when it is written above, else what nginx was built for; ours when the master is not root.
+void require_worker_access(ngx_conf_t* cf, const std::string& name)
 {
-    if (geteuid() != 0) return nullptr;
+    struct stat file;
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cf->cycle->conf_ctx, ngx_core_module));
-    return getpwnam(core->username != nullptr ? core->username : NGX_USER);
-}
-
-bool may_read(const passwd& user, const struct stat& file)
-{
-    if (user.pw_uid == 0) return true;
-    if (file.st_uid == user.pw_uid) return file.st_mode & S_IRUSR;
-    if (is_member(user.pw_name, user.pw_gid, file.st_gid)) return file.st_mode & S_IRGRP;
-    return file.st_mode & S_IROTH;
-}
-
-}  // namespace
-
-std::string worker_file(ngx_conf_t* cf, std::string_view path)
-{
-    std::string name = full_name(cf, path);
-    struct stat info;
-    if (stat(name.c_str(), &info) != 0) throw unreadable(name);
-    const passwd* user = worker_user(cf);
-    if (user != nullptr && !may_read(*user, info)) {
-        throw Mistake(quoted(name) + " is unreadable for worker user " + quoted(user->pw_name) + "; change its mode or group");
-    }
-    return name;
-}
-
-// Whether at most `edits` removals, insertions and replacements make the one name from the other.
-static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
-{
-    auto [left, right] = std::ranges::mismatch(a, b);
-    a.remove_prefix(static_cast<std::size_t>(left - a.begin()));
-    b.remove_prefix(static_cast<std::size_t>(right - b.begin()));
-    if (a.empty() || b.empty()) return std::max(a.size(), b.size()) <= edits;
-    return edits > 0 && (is_near(a.substr(1), b, edits - 1) || is_near(a, b.substr(1), edits - 1) ||
-                         is_near(a.substr(1), b.substr(1), edits - 1));
-}
-
-std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates)
-{
-    for (std::size_t edits : {1, 2}) {
-        auto near = [&](std::string_view each) { return each.size() > edits && is_near(name, each, edits); };
-        auto found = std::ranges::find_if(candidates, near);
-        if (found != candidates.end()) return "; did you mean " + quoted(*found) + "?";
-    }
-    return {};
+    const passwd* user = geteuid() != 0 ? nullptr : getpwnam(core->username != nullptr ? core->username : NGX_USER);
+    if (user == nullptr || (stat(name.c_str(), &file) == 0 && may_read(*user, file))) return;
+    throw Mistake(quoted(name) + " is unreadable for worker user " + quoted(user->pw_name) + "; change its mode or group");
 }
 
 }  // namespace oidc::ngx

@@ -1,125 +1,59 @@
-// The oidc_provider block, and its directives for the client, the provider and how it is called.
+// The oidc_provider block: its directives, each alone.
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <algorithm>
-
 #include "ngx_http_oidc_conf_parse.hpp"
+#include "oidc/json.hpp"
+#include "oidc/jose.hpp"
 
 namespace oidc::ngx {
 namespace {
 
-constexpr std::size_t max_key_file = 64 * 1024, max_secret_file = 4096;
+constexpr std::size_t many = 64;
 
-template <auto Member>
-void set_cache(Block& block, const Words& words)
+// ---- What a word can be
+
+// What `Parse` makes of it, when that fits. A sentence that begins with a space stands behind the word.
+template <auto Parse, auto Fits, Literal Otherwise>
+auto checked(std::string_view text)
 {
-    Options options(words, 0, {"valid", "stale", "min_refresh"});
-    CachePolicy& policy = block.provider.*Member;
-    options.read("valid", policy.valid, parse_seconds);
-    options.read("stale", policy.stale, parse_seconds);
-    options.read("min_refresh", policy.min_refresh, parse_seconds);
-    if (policy.min_refresh == 0) throw Mistake("min_refresh=0 would let any visitor make us fetch; 1s is the least");
+    auto value = Parse(text);
+    std::string_view sentence = Otherwise.text;
+    if (!Fits(value)) throw Mistake((sentence.starts_with(' ') ? quoted(text) : "").append(sentence));
+    return value;
 }
 
-std::string parse_issuer(std::string_view text)
+bool is_given(std::string_view text) { return !text.empty(); }
+bool is_positive(std::int64_t number) { return number > 0; }
+bool holds_metadata(std::size_t size) { return size >= 4096; }
+bool has_no_query(std::string_view url) { return url.find('?') == url.npos; }
+bool is_on(std::string_view text) { return parse_name(text, "on off") == 0; }
+bool is_required(std::string_view text) { return parse_name(text, "required off") == 0; }
+
+bool is_visible(std::string_view text, std::string_view but_not)
 {
-    std::string url = parse_safe_url(text);
-    if (url.find('?') != url.npos) throw Mistake(quoted(url) + " has a query, and an issuer has none");
-    return url;
+    auto fits = [&](char c) { return c > 0x20 && c < 0x7f && but_not.find(c) == but_not.npos; };
+    return !text.empty() && std::ranges::all_of(text, fits);
 }
 
-void set_profile(Block& block, const Words& words)
-{
-    block.provider.profile = find_profile(words[0]);
-    if (block.provider.profile == nullptr) {
-        Words names;
-        for (const Profile& row : profiles()) names.push_back(row.name);
-        throw Mistake("unknown profile " + quoted(words[0]) + ", it can be one of: " + joined(names));
-    }
-    Options options(words, 1, {"environment", "network"});
-    block.environment = options.get("environment").value_or(block.environment);
-    block.network = options.get("network").value_or(block.network);
-    block.environment_given = words.size() > 1;
-}
+bool is_cookie_name(std::string_view text) { return is_visible(text, "()<>@,;:\\\"/[]?={}"); }  // RFC 6265: a token
+bool is_cookie_domain(std::string_view text) { return is_visible(text, ";,"); }
+bool is_cookie_path(std::string_view text) { return is_visible(text, ";,") && text.starts_with('/'); }
 
-Secret parse_secret(std::string_view text)
-{
-    if (text.empty()) throw Mistake("the secret is empty");
-    return Secret(std::string(text));
-}
+constexpr auto parse_lifetime = checked<parse_seconds, is_positive, "a life of 0 s would end every login at once">;
+constexpr auto parse_call_time = checked<parse_milliseconds, is_positive, "no call ends in no time; write at least 1s">;
+constexpr auto parse_deadline = checked<parse_milliseconds, is_positive, "no login ends in no time; write at least 1s">;
+constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadata and keys do not fit; 4k is the least">;
+constexpr auto parse_min_refresh =
+    checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
+constexpr auto parse_cookie_name = checked<parse_text, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
+constexpr auto parse_error_uri = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
-void set_client_secret_file(Block& block, const Words& words)
-{
-    std::string text = read_file(block.cf, words[0], max_secret_file);
-    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    bool one_line = !text.empty() && text.find_first_of(std::string_view("\n\r\0", 3)) == text.npos;
-    block.provider.client_secret = Secret(std::move(text));
-    if (!one_line) throw Mistake(quoted(full_name(block.cf, words[0])) + " must hold the secret alone, on one line");
-}
+// Where the browser goes after a logout: anywhere.
+std::string parse_page(std::string_view text) { return text.starts_with('/') ? parse_page_here(text) : parse_safe_url(text); }
 
-constexpr Choice<ClientAuth> auth_methods[] = {{"auto", ClientAuth::automatic},
-                                               {"client_secret_basic", ClientAuth::basic},
-                                               {"client_secret_post", ClientAuth::post},
-                                               {"none", ClientAuth::none}};
-constexpr Choice<KeyUse> key_uses[] = {{"sig", KeyUse::sig}, {"enc", KeyUse::enc}};
-constexpr Choice<KeyState> key_states[] = {{"next", KeyState::next}, {"active", KeyState::active}, {"retired", KeyState::retired}};
-
-void set_client_key(Block& block, const Words& words)
-{
-    Options options(words, 1, {"use", "alg", "kid", "state"});
-    if (!options.get("use")) throw Mistake("use=sig or use=enc is missing");
-    KeyUse use = parse_choice<key_uses>(*options.get("use"));
-    Secret text(read_file(block.cf, words[0], max_key_file));
-    std::string name = quoted(full_name(block.cf, words[0]));
-    OwnKey key;
-    try {
-        key = load_own_key(text.reveal(), use, options.get("alg").value_or(""), options.get("kid").value_or(""));
-    } catch (const std::invalid_argument& e) {
-        throw Mistake(name + ": " + e.what());
-    }
-    options.read("state", key.state, parse_choice<key_states>);
-    std::vector<OwnKey>& keys = block.provider.own_keys;
-    bool known = std::ranges::find(keys, key.kid, &OwnKey::kid) != keys.end();
-    if (known) throw Mistake(name + ": another client_key has the kid " + quoted(key.kid));
-    keys.push_back(std::move(key));
-}
-
-void set_client_jwks_uri(Block& block, const Words& words)
-{
-    block.provider.client_jwks_uri = parse_endpoint_path(words[0]);
-    Options(words, 1, {"max_age"}).read("max_age", block.provider.client_jwks_max_age, parse_seconds);
-}
-
-constexpr Choice<std::string Endpoints::*> endpoints[] = {{"authorization", &Endpoints::authorization},
-                                                          {"token", &Endpoints::token},
-                                                          {"userinfo", &Endpoints::userinfo},
-                                                          {"jwks", &Endpoints::jwks},
-                                                          {"end_session", &Endpoints::end_session},
-                                                          {"revocation", &Endpoints::revocation}};
-
-void set_endpoint(Block& block, const Words& words)
-{
-    std::string& url = block.provider.overrides.*parse_choice<endpoints>(words[0]);
-    if (!url.empty()) throw Mistake(quoted(words[0]) + " is written twice");
-    url = parse_safe_url(words[1]);
-}
-
-void set_http_timeout(Block& block, const Words& words)
-{
-    HttpPolicy& http = block.provider.http;
-    http.timeout = parse_milliseconds(words[0]);
-    Options(words, 1, {"connect"}).read("connect", http.connect_timeout, parse_milliseconds);
-    if (http.timeout == 0 || http.connect_timeout == 0) throw Mistake("no call ends in no time; write at least 1s");
-    http.connect_timeout = std::min(http.connect_timeout, http.timeout);
-}
-
-std::size_t parse_max_response(std::string_view text)
-{
-    std::size_t size = parse_size(text);
-    if (size < 4096) throw Mistake("metadata and keys do not fit; 4k is the least");
-    return size;
-}
+std::size_t parse_state_limit(std::string_view text) { return static_cast<std::size_t>(parse_number(text, "number", 1, 64)); }
 
 // Credentials may stand before an @ (CONNECT with Basic authentication).
 std::string parse_proxy(std::string_view text)
@@ -132,121 +66,304 @@ std::string parse_proxy(std::string_view text)
     return std::string(text);
 }
 
-constexpr std::string_view certificate = "certificate", revocation_list = "certificate revocation list";
+std::string parse_scope(std::string_view text)
+{
+    Words scopes = split(text, " ");
+    if (!contains(scopes, "openid")) throw Mistake("\"openid\" is missing; without it there is no login");
+    return joined(scopes);
+}
+
+std::vector<std::string> parse_signing_algs(std::string_view list)
+{
+    Words known = split("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512", " "), algs = split(list, " ,");
+    if (algs.empty()) throw Mistake("the list of algorithms is empty");
+    for (std::string_view alg : algs) {
+        if (alg == "none") throw Mistake("\"none\" means an unsigned token, and is never accepted; name the algorithm");
+        if (!contains(known, alg)) throw Mistake("unknown algorithm " + quoted(alg) + did_you_mean(alg, known));
+    }
+    return {algs.begin(), algs.end()};
+}
+
+std::vector<std::string> parse_encryption_algs(std::string_view list)
+{
+    Words algs = split(list, ",");
+    auto unknown = std::ranges::find_if_not(algs, is_jwe_alg);
+    if (unknown == algs.end()) return {algs.begin(), algs.end()};
+    throw Mistake("unknown algorithm " + quoted(*unknown) + ", it can be RSA-OAEP, RSA-OAEP-256, ECDH-ES");
+}
+
+// ---- Setters: words[0] is the directive
+
+std::string rest(const Words& words) { return joined(std::span(words).subspan(1)); }
+
+// The words go to a member of the provider, or of one of its parts.
+template <auto Parse, auto... Path>
+void set(ngx_conf_t*, ProviderConf& conf, const Words& words)
+{
+    auto& target = (conf.provider .* ... .* Path);
+    target = std::remove_reference_t<decltype(target)>(Parse(rest(words)));
+}
+
+void set_session_store(ngx_conf_t*, ProviderConf& conf, const Words& words) { conf.session_store = words[1]; }
+
+void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    const Profile* profile = find_profile(words[1]);
+    std::string environment = "production", network = "internet", names = joined(names_of(profiles(), &Profile::name));
+    if (profile == nullptr) throw Mistake("unknown profile " + quoted(words[1]) + ", it can be one of: " + names);
+    read_options(words, 2, {{"environment", into<parse_text>(environment)}, {"network", into<parse_text>(network)}});
+    auto row = std::ranges::find_if(profile->issuers, [&](const ProfileIssuer& each) {
+        return each.environment == environment && each.network == network;
+    });
+    bool found = row != profile->issuers.end(), asked = words.size() > 2;
+    if (asked && profile->issuers.empty()) throw Mistake("it has neither environments nor networks");
+    std::string where = quoted(environment) + " on network " + quoted(network);
+    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where);
+    if (found && !conf.written.contains("issuer")) conf.provider.issuer = row->issuer;
+    conf.provider.profile = profile;
+}
+
+void set_endpoint(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    constexpr std::string Endpoints::*urls[] = {&Endpoints::authorization, &Endpoints::token,       &Endpoints::userinfo,
+                                                &Endpoints::jwks,          &Endpoints::end_session, &Endpoints::revocation};
+    std::size_t index = parse_name(words[1], "authorization token userinfo jwks end_session revocation");
+    std::string& url = conf.provider.overrides.*urls[index];
+    if (!url.empty()) throw Mistake(quoted(words[1]) + " is written twice");
+    url = parse_safe_url(words[2]);
+}
+
+template <auto Member>
+void set_cache(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    CachePolicy& policy = conf.provider.*Member;
+    read_options(words, 1, {{"valid", into<parse_seconds>(policy.valid)},
+                            {"stale", into<parse_seconds>(policy.stale)},
+                            {"min_refresh", into<parse_min_refresh>(policy.min_refresh)}});
+}
+
+void set_http_timeout(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    HttpPolicy& http = conf.provider.http;
+    http.timeout = parse_call_time(words[1]);
+    read_options(words, 2, {{"connect", into<parse_call_time>(http.connect_timeout)}});
+    http.connect_timeout = std::min(http.connect_timeout, http.timeout);
+}
 
 // A file that workers open, and that holds what `Read` finds.
-template <auto Member, auto Read, auto Free, const std::string_view& What>
-void set_pem_file(Block& block, const Words& words)
+template <auto Member, auto Read, auto Free, Literal What>
+void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    std::string name = worker_file(block.cf, words[0]);
-    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> file(BIO_new_file(name.c_str(), "r"));
-    auto* item = file ? Read(file.get(), nullptr, nullptr, nullptr) : nullptr;
+    std::string name = full_name(cf, words[1]), text = read_file(name);
+    require_worker_access(cf, name);
+    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.data(), -1));
+    auto* item = pem ? Read(pem.get(), nullptr, nullptr, nullptr) : nullptr;
     ERR_clear_error();
-    if (item == nullptr) throw Mistake(quoted(name) + " holds no " + std::string(What) + " in PEM");
+    if (item == nullptr) throw Mistake(quoted(name) + " holds no " + What.text + " in PEM");
     Free(item);
-    block.provider.http.*Member = name;
+    conf.provider.http.*Member = name;
 }
 
-constexpr Directive client_directives[] = {
-    {"profile", 1, 3, false, set_profile},
-    {"issuer", 1, 1, false, set<&Provider::issuer, parse_issuer>},
-    {"config_url", 1, 1, false, set<&Provider::config_url, parse_safe_url>},
-    {"endpoint", 2, 2, true, set_endpoint},
-    {"metadata_cache", 1, 3, false, set_cache<&Provider::metadata_cache>},
-    {"jwks_cache", 1, 3, false, set_cache<&Provider::jwks_cache>},
-    {"http_timeout", 1, 2, false, set_http_timeout},
-    {"http_max_response", 1, 1, false, set<&HttpPolicy::max_response, parse_max_response>},
-    {"http_proxy", 1, 1, false, set<&HttpPolicy::proxy, parse_proxy>},
-    {"ssl_trusted_certificate", 1, 1, false, set_pem_file<&HttpPolicy::ca_file, PEM_read_bio_X509_AUX, X509_free, certificate>},
-    {"ssl_crl", 1, 1, false, set_pem_file<&HttpPolicy::crl_file, PEM_read_bio_X509_CRL, X509_CRL_free, revocation_list>},
-    {"client_id", 1, 1, false, set<&Provider::client_id, parse_text>},
-    {"client_secret", 1, 1, false, set<&Provider::client_secret, parse_secret>},
-    {"client_secret_file", 1, 1, false, set_client_secret_file},
-    {"token_endpoint_auth_method", 1, 1, false, set<&Provider::client_auth, parse_choice<auth_methods>>},
-    {"client_key", 2, 5, true, set_client_key},
-    {"client_jwks_uri", 1, 2, false, set_client_jwks_uri},
+void set_client_secret_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    std::string name = full_name(cf, words[1]), text = read_file(name);
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    bool one_line = !text.empty() && text.find_first_of(std::string_view("\n\r\0", 3)) == text.npos;
+    conf.provider.client_secret = Secret(std::move(text));
+    if (!one_line) throw Mistake(quoted(name) + " must hold the secret alone, on one line");
+}
+
+void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    std::optional<KeyUse> use;
+    KeyState state = KeyState::active;
+    std::string alg, kid, name = full_name(cf, words[1]);
+    read_options(words, 2, {{"use", into<one_of<KeyUse, "sig enc">>(use)},
+                            {"alg", into<parse_text>(alg)},
+                            {"kid", into<parse_text>(kid)},
+                            {"state", into<one_of<KeyState, "next active retired">>(state)}});
+    if (!use) throw Mistake("use=sig or use=enc is missing");
+    Secret text(read_file(name));
+    try {
+        OwnKey key = load_own_key(text.reveal(), *use, alg, kid);
+        key.state = state;
+        bool known = contains(conf.provider.own_keys, key.kid, &OwnKey::kid);
+        if (known) throw std::invalid_argument("another client_key has the kid " + quoted(key.kid));
+        conf.provider.own_keys.push_back(std::move(key));
+    } catch (const std::invalid_argument& e) {
+        throw Mistake(quoted(name) + ": " + e.what());
+    }
+}
+
+void set_client_jwks_uri(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    conf.provider.client_jwks_uri = parse_endpoint_path(words[1]);
+    read_options(words, 2, {{"max_age", into<parse_seconds>(conf.provider.client_jwks_max_age)}});
+}
+
+void add_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words, std::string_view name, ngx_http_complex_value_t* value)
+{
+    require_free_argument(name);
+    bool known = contains(conf.args, name, &AuthArg::name);
+    if (known) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
+    conf.args.push_back({std::string(name), value, std::string(words[0]), here(cf)});
+}
+
+void set_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    add_argument(cf, conf, words, words[1], compile(cf, words[2]));
+}
+
+void set_extra_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    for (const Param& arg : parse_arguments(words[1])) add_argument(cf, conf, words, arg.name, literal(cf, arg.value));
+}
+
+// prompt, login_hint, claims, ...: the directive is the parameter.
+void set_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    add_argument(cf, conf, words, words[0], compile(cf, rest(words)));
+}
+
+void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    constexpr std::string_view from_file = "file:";
+    std::string text(words[1]);
+    if (text.starts_with(from_file)) {
+        text = read_file(full_name(cf, words[1].substr(from_file.size())));
+    } else if (ngx_http_complex_value_t* value = compile(cf, text); value->lengths != nullptr) {
+        return add_argument(cf, conf, words, words[0], value);
+    }
+    Json claims = Json::parse(text);
+    if (!claims.is_object()) throw Mistake("the value is no JSON object; write it like '{\"id_token\":{\"amr\":null}}'");
+    add_argument(cf, conf, words, words[0], literal(cf, claims.dump()));
+}
+
+void set_acr_values(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    std::string text = rest(words);
+    Words levels = split(text, " ");
+    if (levels.empty()) throw Mistake("the value is empty");
+    ngx_http_complex_value_t* value = compile(cf, text);
+    if (value->lengths != nullptr) conf.acr_values = value;
+    else conf.provider.acr_default.assign(levels.begin(), levels.end());
+}
+
+void set_id_token_encryption(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    Encryption& encryption = conf.provider.id_token_encryption;
+    std::string enc = "A256GCM";
+    encryption.required = is_required(words[1]);
+    read_options(words, 2, {{"alg", into<parse_encryption_algs>(encryption.algs)}, {"enc", into<parse_text>(enc)}});
+    if (enc != "A256GCM") throw Mistake("the content encryption is A256GCM alone");
+    if (!encryption.required && words.size() > 2) throw Mistake("\"off\" has no parameters");
+}
+
+void set_userinfo_format(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    Provider& provider = conf.provider;
+    provider.userinfo_format = one_of<UserinfoFormat, "auto json jwt">(words[1]);
+    if (provider.userinfo_format != UserinfoFormat::jwt && words.size() > 2) throw Mistake("only \"jwt\" has parameters");
+    auto set_encryption = [&](std::string_view text) {
+        provider.userinfo_encryption.required = is_required(text);
+        conf.written.emplace("userinfo_format encryption", here(cf));
+    };
+    read_options(words, 2, {{"alg", into<parse_signing_algs>(provider.userinfo_algs)}, {"encryption", set_encryption}});
+}
+
+void set_logout_state(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    Switch state = one_of<Switch, "auto on off">(words[1]);
+    conf.provider.logout_state = state == Switch::on;
+    if (state != Switch::automatic) conf.written.emplace("logout_state on", here(cf));
+}
+
+// ---- The table
+
+struct Directive {
+    std::string_view name;
+    std::size_t min_words, max_words;
+    void (*set)(ngx_conf_t* cf, ProviderConf& conf, const Words& words);
+    bool repeatable = false;
 };
 
-// ---- The block
-
-const Directive& find_directive(std::string_view name)
-{
-    Words names;
-    for (std::span<const Directive> table : {std::span<const Directive>(client_directives), login_directives()}) {
-        for (const Directive& row : table) {
-            if (row.name == name) return row;
-            names.push_back(row.name);
-        }
-    }
-    throw Mistake("unknown directive " + quoted(name) + " in oidc_provider" + did_you_mean(name, names));
-}
-
-void apply_directive(Block& block, const Words& words)
-{
-    block.who.clear();
-    const Directive& row = find_directive(words[0]);
-    std::string name = quoted(row.name);
-    if (block.has(row.name) && !row.repeatable) throw Mistake(name + " directive is duplicate");
-    std::size_t count = words.size() - 1;
-    bool fits = count >= row.min_words && count <= row.max_words;
-    if (!fits) throw Mistake("invalid number of arguments in " + name + " directive");
-    block.written.emplace(row.name, here(block.cf));
-    block.directive = row.name;
-    block.who = "oidc_provider " + quoted(block.provider.name) + ": " + block.directive;
-    row.set(block, Words(words.begin() + 1, words.end()));
-}
-
-char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* conf) noexcept
-{
-    auto& block = *static_cast<Block*>(conf);
-    return guarded(cf, block.who, [&] {
-        Words words = words_of(cf);
-        if (words[0] != "include") return apply_directive(block, words);
-        if (ngx_conf_include(cf, dummy, nullptr) != NGX_CONF_OK) throw Logged{};
-    });
-}
-
-void read_block(ngx_conf_t* cf, Block& block)
-{
-    ngx_conf_t saved = *cf;
-    cf->handler = read_directive;
-    cf->handler_conf = &block;
-    char* result = ngx_conf_parse(cf, nullptr);
-    *cf = saved;
-    if (result != NGX_CONF_OK) throw Logged{};
-}
-
-// The name goes into cookie, zone and variable names.
-void require_name(ngx_conf_t* cf, const MainConf& main, std::string_view name)
-{
-    bool plain = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](unsigned char c) {
-        return c < 0x80 && (std::isalnum(c) || c == '_' || c == '-' || c == '.');
-    });
-    std::string who = "oidc_provider " + quoted(name);
-    if (!plain) throw Mistake(here(cf), who + ": a name has letters, digits, \"_\", \"-\" and \".\", at most 64");
-    if (name == "off") throw Mistake(here(cf), who + ": \"auth_oidc off\" has another meaning; choose another name");
-    if (find_provider(main, name) != nullptr) throw Mistake(here(cf), who + " is declared twice; rename one");
-}
+constexpr Directive directives[] = {
+    {"profile", 1, 3, set_profile},
+    {"issuer", 1, 1, set<checked<parse_safe_url, has_no_query, " has a query, and an issuer has none">, &Provider::issuer>},
+    {"config_url", 1, 1, set<parse_safe_url, &Provider::config_url>},
+    {"endpoint", 2, 2, set_endpoint, true},
+    {"metadata_cache", 1, 3, set_cache<&Provider::metadata_cache>},
+    {"jwks_cache", 1, 3, set_cache<&Provider::jwks_cache>},
+    {"http_timeout", 1, 2, set_http_timeout},
+    {"http_max_response", 1, 1, set<parse_max_response, &Provider::http, &HttpPolicy::max_response>},
+    {"http_proxy", 1, 1, set<parse_proxy, &Provider::http, &HttpPolicy::proxy>},
+    {"ssl_trusted_certificate", 1, 1, set_pem_file<&HttpPolicy::ca_file, PEM_read_bio_X509_AUX, X509_free, "certificate">},
+    {"ssl_crl", 1, 1, set_pem_file<&HttpPolicy::crl_file, PEM_read_bio_X509_CRL, X509_CRL_free, "certificate revocation list">},
+    {"client_id", 1, 1, set<checked<parse_text, is_given, "the value is empty">, &Provider::client_id>},
+    {"client_secret", 1, 1, set<checked<parse_text, is_given, "the secret is empty">, &Provider::client_secret>},
+    {"client_secret_file", 1, 1, set_client_secret_file},
+    {"token_endpoint_auth_method", 1, 1,
+     set<one_of<ClientAuth, "auto client_secret_basic client_secret_post none">, &Provider::client_auth>},
+    {"client_key", 2, 5, set_client_key, true},
+    {"client_jwks_uri", 1, 2, set_client_jwks_uri},
+    {"scope", 1, many, set<parse_scope, &Provider::scope>},
+    {"redirect_uri", 1, 1, set<parse_endpoint_uri, &Provider::redirect_uri>},
+    {"login_uri", 1, 1, set<parse_endpoint_path, &Provider::login_uri>},
+    {"logout_uri", 1, 1, set<parse_endpoint_path, &Provider::logout_uri>},
+    {"post_logout_uri", 1, 1, set<parse_endpoint_uri, &Provider::post_logout_uri>},
+    {"logged_out_uri", 1, 1, set<parse_page, &Provider::logged_out_uri>},
+    {"error_uri", 1, 1, set<parse_error_uri, &Provider::error_uri>},
+    {"extra_auth_args", 1, 1, set_extra_auth_args},
+    {"auth_args", 2, 2, set_auth_args, true},
+    {"acr_values", 1, many, set_acr_values},
+    {"claims", 1, 1, set_claims},
+    {"prompt", 1, many, set_argument},
+    {"login_hint", 1, 1, set_argument},
+    {"idp_hint", 1, 1, set_argument},
+    {"ui_locales", 1, many, set_argument},
+    {"max_age", 1, 1, set<parse_seconds, &Provider::max_age>},
+    {"pkce", 1, 1, set<one_of<Switch, "on off", 1>, &Provider::pkce>},
+    {"iss_parameter", 1, 1, set<one_of<Switch, "auto required off">, &Provider::iss_parameter>},
+    {"login_deadline", 1, 1, set<parse_deadline, &Provider::login_deadline>},
+    {"id_token_signing_alg", 1, many, set<parse_signing_algs, &Provider::id_token_algs>},
+    {"id_token_encryption", 1, 3, set_id_token_encryption},
+    {"userinfo", 1, 1, set<is_on, &Provider::userinfo>},
+    {"userinfo_format", 1, 3, set_userinfo_format},
+    {"clock_skew", 1, 1, set<parse_seconds, &Provider::clock_skew>},
+    {"state_timeout", 1, 1, set<parse_lifetime, &Provider::state_timeout>},
+    {"state_limit", 1, 1, set<parse_state_limit, &Provider::state_limit>},
+    {"session_store", 1, 1, set_session_store},
+    {"session_timeout", 1, 1, set<parse_lifetime, &Provider::session_timeout>},
+    {"session_idle_timeout", 1, 1, set<parse_seconds_or_off, &Provider::session_idle_timeout>},
+    {"session_max_lifetime", 1, 1, set<parse_seconds_or_off, &Provider::session_max_lifetime>},
+    {"cookie_name", 1, 1, set<parse_cookie_name, &Provider::cookie, &CookieRules::name>},
+    {"cookie_domain", 1, 1, set<checked<parse_text, is_cookie_domain, " is no domain">, &Provider::cookie, &CookieRules::domain>},
+    {"cookie_path", 1, 1, set<checked<parse_text, is_cookie_path, " is no path">, &Provider::cookie, &CookieRules::path>},
+    {"cookie_samesite", 1, 1, set<one_of<SameSite, "lax none strict">, &Provider::cookie, &CookieRules::samesite>},
+    {"cookie_secure", 1, 1, set<one_of<Switch, "auto on off">, &Provider::cookie, &CookieRules::secure>},
+    {"logout_token_hint", 1, 1, set<is_on, &Provider::logout_token_hint>},
+    {"logout_state", 1, 1, set_logout_state},
+};
 
 }  // namespace
 
-void add_provider(ngx_conf_t* cf, const Words& words, void* main_conf)
+char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* provider_conf) noexcept
 {
-    auto& main = *static_cast<MainConf*>(main_conf);
-    require_name(cf, main, words[1]);
-    auto conf = std::make_unique<ProviderConf>();
-    conf->provider.name = words[1];
-    conf->place = here(cf);
-    Block block{cf, *conf, conf->provider};
-    read_block(cf, block);
-    complete_provider(block);
-    main.providers.push_back(std::move(conf));
-}
-
-const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept
-{
-    auto at = std::ranges::find_if(conf.providers, [&](const auto& each) { return each->provider.name == name; });
-    return at == conf.providers.end() ? nullptr : at->get();
+    auto& conf = *static_cast<ProviderConf*>(provider_conf);
+    Words words = names_of(items<ngx_str_t>(*cf->args), view), names = names_of(directives, &Directive::name);
+    if (words[0] == "include") return ngx_conf_include(cf, dummy, nullptr);
+    std::string who, name = quoted(words[0]);
+    return guarded(cf, who, [&] {
+        auto row = std::ranges::find(directives, words[0], &Directive::name);
+        bool known = row != std::end(directives);
+        if (!known) throw Mistake("unknown directive " + name + " in oidc_provider" + did_you_mean(words[0], names));
+        bool is_new = conf.written.emplace(row->name, here(cf)).second;
+        if (!is_new && !row->repeatable) throw Mistake(name + " directive is duplicate");
+        bool fits = words.size() > row->min_words && words.size() <= row->max_words + 1;
+        if (!fits) throw Mistake("invalid number of arguments in " + name + " directive");
+        who = said_in(conf.provider, row->name);
+        row->set(cf, conf, words);
+    });
 }
 
 }  // namespace oidc::ngx

@@ -44,7 +44,8 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
         std::string_view value = evaluate(r, arg.value);
         if (!value.empty()) request.args.push_back({arg.name, std::string(value)});
     }
-    std::vector<Param> more = parse_query(view(location(r).args)).value_or(std::vector<Param>{});
+    if (location(r).args.value == nullptr) return request;
+    std::vector<Param> more = parse_query(view(location(r).args.value->value)).value_or(std::vector<Param>{});
     request.args.insert(request.args.end(), more.begin(), more.end());
     return request;
 }

@@ -1,5 +1,5 @@
-// Tables only: the module, its phases and its life.
-#include "ngx_http_oidc_conf.hpp"
+// The module: the directives of http, server and location, what is known once all were read, the phases and the life.
+#include "ngx_http_oidc_conf_parse.hpp"
 #include "ngx_http_oidc_request.hpp"
 #include "ngx_http_oidc_worker.hpp"
 #include "oidc/cookie.hpp"
@@ -15,58 +15,292 @@ ngx_str_t copy(ngx_pool_t* pool, std::string_view s)
     return {s.size(), data};
 }
 
+const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept
+{
+    auto at = std::ranges::find_if(conf.providers, [&](const auto& each) { return each->provider.name == name; });
+    return at == conf.providers.end() ? nullptr : at->get();
+}
+
 namespace {
 
-// nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
-bool register_access_handlers(ngx_conf_t* cf)
+constexpr std::size_t default_store_size = 8 * 1024 * 1024, documents_size = 4 * 1024 * 1024;
+constexpr std::size_t states_size = 1024 * 1024, min_zone_size = 64 * 1024, min_cookie_key = 32;
+
+// The C entry of a directive.
+template <class Conf, void (*Set)(ngx_conf_t*, const Words&, Conf&)>
+char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 {
-    auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-    ngx_array_t& handlers = core->phases[NGX_HTTP_ACCESS_PHASE].handlers;
-    if (ngx_array_push_n(&handlers, 2) == nullptr) return false;
-    auto* all = static_cast<ngx_http_handler_pt*>(handlers.elts);
-    for (ngx_uint_t i = handlers.nelts - 2; i > 0; --i) all[i] = all[i - 1];
-    all[0] = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
-    all[handlers.nelts - 1] = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
-    return true;
+    Words words = names_of(items<ngx_str_t>(*cf->args), view);
+    return guarded(cf, string(command->name), [&] { Set(cf, words, *static_cast<Conf*>(conf)); });
 }
 
-void complete_providers(ngx_conf_t* cf)
+// oidc_session_zone zone=name:size
+void declare_zone(ngx_conf_t* cf, const Words& words, MainConf& main)
 {
-    auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
-    for (auto& conf : main->providers) {
-        conf->provider.binding = binding_of(conf->provider);
-        conf->cookie_names[0] = session_cookie_name(conf->provider, false);
-        conf->cookie_names[1] = session_cookie_name(conf->provider, true);
+    std::string zone;
+    read_options(words, 1, {{"zone", into<parse_text>(zone)}});
+    std::size_t colon = zone.rfind(':');
+    if (colon == zone.npos || colon == 0) throw Mistake("write it like zone=sessions:8m");
+    std::size_t size = parse_size(std::string_view(zone).substr(colon + 1));
+    zone.resize(colon);
+    if (size < min_zone_size) throw Mistake("the zone " + quoted(zone) + " is too small; 64k is the least");
+    if (contains(main.zones, zone, &Zone::name)) throw Mistake("the zone " + quoted(zone) + " is declared twice");
+    main.zones.push_back(std::make_unique<Zone>(cf, zone, size));
+}
+
+void add_cookie_key(ngx_conf_t* cf, const Words& words, MainConf& main)
+{
+    std::string name = full_name(cf, words[1]);
+    Secret key(read_file(name));
+    bool enough = key.reveal().size() >= min_cookie_key;
+    if (!enough) throw Mistake(quoted(name) + " holds less than 32 bytes; make one with \"openssl rand -hex 32\"");
+    main.cookie_keys.push_back(std::move(key));
+}
+
+// oidc_claim_set $variable [source=..] [encoding=..] name ...
+void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
+{
+    bool variable = words[1].starts_with('$') && words[1].size() > 1;
+    if (!variable) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
+    auto is_option = [](std::string_view word) { return word.starts_with("source=") || word.starts_with("encoding="); };
+    auto path = std::find_if_not(words.begin() + 2, words.end(), is_option);
+    auto* set = make_in_pool<ClaimSet>(cf->pool);
+    read_options({words.begin(), path}, 2,
+                 {{"source", into<one_of<ClaimSource, "any id_token userinfo">>(set->source)},
+                  {"encoding", into<one_of<ClaimEncoding, "raw json base64url urlencode">>(set->encoding)}});
+    set->path.assign(path, words.end());
+    if (set->path.empty()) throw Mistake("the claim's name is missing");
+    if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
+}
+
+ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
+
+ngx_http_complex_value_t* parse_args(ngx_conf_t* cf, std::string_view text)
+{
+    parse_arguments(text);
+    return literal(cf, text);
+}
+
+ngx_http_complex_value_t* parse_base_url(ngx_conf_t* cf, std::string_view text)
+{
+    ngx_http_complex_value_t* value = compile(cf, text);
+    std::optional<Url> url = parse_url(text);
+    bool bare = url && url->path == "/" && !text.ends_with('/');
+    if (value->lengths == nullptr && !bare) throw Mistake(quoted(text) + " is not like https://www.example.fr");
+    return value;
+}
+
+template <Setting LocConf::*Member, ngx_http_complex_value_t* (*Parse)(ngx_conf_t*, std::string_view)>
+char* set_once(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
+{
+    Setting& setting = static_cast<LocConf*>(conf)->*Member;
+    if (setting.place.line > 0) return const_cast<char*>("is duplicate");
+    return guarded(cf, string(command->name), [&] { setting = {Parse(cf, view(items<ngx_str_t>(*cf->args)[1])), here(cf)}; });
+}
+
+// auth_require $value ... [error=status]
+void add_require(ngx_conf_t* cf, const Words& words, LocConf& location)
+{
+    constexpr std::string_view error = "error=";
+    Require require;
+    for (std::string_view word : std::span(words).subspan(1)) {
+        if (!word.starts_with(error)) require.values.push_back(compile(cf, word));
+        else require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
     }
+    if (require.values.empty()) throw Mistake("a value is missing, like $oidc_claim_email");
+    if (location.require == nullptr) location.require = make_in_pool<std::vector<Require>>(cf->pool);
+    location.require->push_back(std::move(require));
 }
 
-void keep_host_names(ngx_conf_t* cf)
+// ---- Inheritance
+
+// The arguments of a location must suit the provider that they are sent to.
+void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& conf)
 {
-    auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-    auto** servers = static_cast<ngx_http_core_srv_conf_t**>(core->servers.elts);
-    for (ngx_uint_t i = 0; i < core->servers.nelts; ++i) {
-        auto* ours = static_cast<SrvConf*>(servers[i]->ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
-        auto* names = static_cast<ngx_http_server_name_t*>(servers[i]->server_names.elts);
-        for (ngx_uint_t n = 0; n < servers[i]->server_names.nelts; ++n) {
-#if (NGX_PCRE)
-            ours->hosts.push_back({string(names[n].name), names[n].regex});
-#else
-            ours->hosts.push_back({string(names[n].name), nullptr});
-#endif
+    const Provider& provider = conf.provider;
+    std::string_view args = location.args.value == nullptr ? std::string_view{} : view(location.args.value->value);
+    for (const Param& arg : parse_arguments(args)) {
+        std::string why = why_refused(*provider.profile, arg.name, &arg.value);
+        bool acr = arg.name == "acr_values" && (conf.acr_values != nullptr || !provider.acr_default.empty());
+        bool twice = acr || contains(conf.args, arg.name, &AuthArg::name);
+        if (twice) why = titled(provider) + " sends " + quoted(arg.name) + " too; keep one of them";
+        if (!why.empty()) throw Mistake("auth_oidc_args: " + why, location.args.place);
+    }
+    if (!contains(server.used, &conf)) server.used.push_back(&conf);
+    server.host_needed = server.host_needed || (location.base_url.value == nullptr && provider.redirect_uri.starts_with('/'));
+}
+
+void resolve_auth(const MainConf& main, SrvConf& server, LocConf& location)
+{
+    if (location.auth.value == nullptr) return;
+    if (location.auth.value->lengths != nullptr) {
+        for (const auto& conf : main.providers) use_provider(server, location, *conf);
+        return;
+    }
+    std::string_view name = view(location.auth.value->value);
+    location.provider = find_provider(main, name);
+    if (location.provider != nullptr) return use_provider(server, location, *location.provider);
+    Words names = names_of(main.providers, [](const auto& conf) -> std::string_view { return conf->provider.name; });
+    throw Mistake("auth_oidc: no oidc_provider " + quoted(name) + " is declared" + did_you_mean(name, names), location.auth.place);
+}
+
+char* inherit(ngx_conf_t* cf, void* parent, void* child)
+{
+    auto& outer = *static_cast<LocConf*>(parent);
+    auto& inner = *static_cast<LocConf*>(child);
+    for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url}) {
+        if ((inner.*each).place.line == 0) inner.*each = outer.*each;
+    }
+    if (inner.require == nullptr) inner.require = outer.require;
+    ngx_conf_merge_uint_value(inner.unauth, outer.unauth, static_cast<ngx_uint_t>(Unauth::automatic));
+    ngx_conf_merge_value(inner.strip_cookies, outer.strip_cookies, 1);
+    auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
+    auto* server = static_cast<SrvConf*>(ngx_http_conf_get_module_srv_conf(cf, ngx_http_oidc_module));
+    return guarded(cf, "", [&] { resolve_auth(*main, *server, inner); });
+}
+
+// ---- The endpoints that a server answers
+
+struct EndpointRow {
+    Endpoint endpoint;
+    std::string_view directive;
+    std::string Provider::*uri;
+    bool shareable;                                        // by providers: something in the request tells them apart
+};
+
+// In the order of Endpoint.
+constexpr EndpointRow endpoint_rows[] = {
+    {Endpoint::callback, "redirect_uri", &Provider::redirect_uri, true},
+    {Endpoint::login, "login_uri", &Provider::login_uri, false},
+    {Endpoint::logout, "logout_uri", &Provider::logout_uri, true},
+    {Endpoint::logged_out, "post_logout_uri", &Provider::post_logout_uri, true},
+    {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
+};
+
+void require_shareable(const Route& route, const EndpointRow& row, const ProviderConf& conf)
+{
+    const Provider& first = route.providers.front()->provider;
+    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(route.endpoint)];
+    bool same_keys = row.endpoint == Endpoint::jwks && first.own_jwks == conf.provider.own_jwks;
+    if (other.endpoint == row.endpoint && (row.shareable || same_keys)) return;
+    throw Mistake(std::string(row.directive) + " of " + titled(conf.provider) + " and " + std::string(other.directive) + " of " +
+                      titled(first) + " are both " + quoted(route.path) + "; give each a path of its own", conf.place);
+}
+
+// Throws Mistake for two on one path.
+void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
+{
+    for (const EndpointRow& row : endpoint_rows) {
+        std::string path = path_of(conf.provider.*row.uri);
+        // Without a logout state the provider's return is an ordinary page of the site.
+        if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
+        auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
+        if (at == routes.end() || at->path != path) {
+            routes.insert(at, {std::move(path), row.endpoint, {&conf}});
+        } else {
+            require_shareable(*at, row, conf);
+            at->providers.push_back(&conf);
         }
     }
 }
 
-ngx_int_t postconfiguration(ngx_conf_t* cf) noexcept
+// ---- When all was read
+
+// A catch-all like "_" names no host.
+bool is_host(const ngx_http_server_name_t& name)
 {
-    try {
-        complete_providers(cf);
-        keep_host_names(cf);
-        return build_routes(cf) && register_access_handlers(cf) ? NGX_OK : NGX_ERROR;
-    } catch (const std::exception& e) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "oidc: %s", e.what());
-        return NGX_ERROR;
+    return std::ranges::any_of(view(name.name), [](unsigned char c) { return std::isalnum(c) != 0; });
+}
+
+bool is_local(std::string_view address)
+{
+    std::optional<Url> url = parse_url("http://" + std::string(address));
+    return address.starts_with("unix:") || (url && is_loopback(url->host));
+}
+
+bool listens_locally(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t* server)
+{
+    for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
+        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
+            bool here = contains(items<ngx_http_core_srv_conf_t*>(at.servers), server);
+            if (here && !is_local(view(at.opt.addr_text))) return false;
+        }
     }
+    return true;
+}
+
+void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
+{
+    auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
+    auto names = items<ngx_http_server_name_t>(server.server_names);
+    conf.hosts.assign(names.begin(), names.end());
+    if (conf.used.empty()) return;
+    for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
+    auto* file = const_cast<u_char*>(server.file_name);
+    Place place{{ngx_strlen(file), file}, server.line};
+    if (conf.host_needed && std::ranges::none_of(names, is_host) && !listens_locally(core, &server)) {
+        throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
+                      "add server_name, oidc_base_url, or an absolute redirect_uri", place);
+    }
+#if (NGX_HTTP_SSL)
+    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
+    constexpr ngx_uint_t old = NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1;
+    if (ssl.ssl.ctx == nullptr || (ssl.protocols & old) == 0) return;
+    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
+                                    "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
+#endif
+}
+
+Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
+{
+    const std::string& name = conf.session_store;
+    if (name.empty()) {
+        main.zones.push_back(std::make_unique<Zone>(cf, "oidc_default_store_" + conf.provider.name, default_store_size));
+        return main.zones.back().get();
+    }
+    auto at = std::ranges::find(main.zones, name, &Zone::name);
+    if (at != main.zones.end()) return at->get();
+    std::string near = did_you_mean(name, names_of(main.zones, &Zone::name));
+    throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
+                  conf.written.at("session_store"));
+}
+
+// nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
+void register_access_handlers(ngx_array_t& handlers)
+{
+    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
+    auto all = items<ngx_http_handler_pt>(handlers);
+    std::shift_right(all.begin(), all.end() - 1, 1);
+    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+}
+
+void complete(ngx_conf_t* cf)
+{
+    auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
+    auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    if (!main.providers.empty()) {
+        main.documents = std::make_unique<Zone>(cf, "oidc_documents", documents_size);
+        main.states = std::make_unique<Zone>(cf, "oidc_states", states_size);
+    }
+    for (auto& conf : main.providers) {
+        Provider& provider = conf->provider;
+        CookieRules& cookie = provider.cookie;
+        if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
+        conf->sessions = session_zone(cf, main, *conf);
+        conf->cookie_names[0] = session_cookie_name(provider, false);
+        conf->cookie_names[1] = session_cookie_name(provider, true);
+        provider.binding = binding_of(provider);
+        std::vector<Route> alone;
+        add_routes(alone, *conf);
+    }
+    for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
+    register_access_handlers(core.phases[NGX_HTTP_ACCESS_PHASE].handlers);
+}
+
+ngx_int_t postconfiguration(ngx_conf_t* cf)
+{
+    return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR;
 }
 
 // Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
@@ -84,24 +318,54 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
     }
 }
 
+// ---- Tables
+
+template <class Conf>
+void* create(ngx_conf_t* cf) noexcept
+{
+    Conf* conf = nullptr;
+    guarded(cf, "", [&] { conf = make_in_pool<Conf>(cf->pool); });
+    return conf;
+}
+
+ngx_conf_enum_t unauth_values[] = {
+    {ngx_string("auto"), static_cast<ngx_uint_t>(Unauth::automatic)},
+    {ngx_string("redirect"), static_cast<ngx_uint_t>(Unauth::redirect)},
+    {ngx_string("401"), static_cast<ngx_uint_t>(Unauth::status_401)},
+    {ngx_string("403"), static_cast<ngx_uint_t>(Unauth::status_403)},
+    {ngx_string("pass"), static_cast<ngx_uint_t>(Unauth::pass)},
+    {ngx_null_string, 0},
+};
+
+constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
+
+ngx_command_t commands[] = {
+    {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0,
+     nullptr},
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
+    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
+    {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, to_location, offsetof(LocConf, unauth),
+     unauth_values},
+    {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
+     offsetof(LocConf, strip_cookies), nullptr},
+    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},
+    ngx_null_command,
+};
+
 ngx_http_module_t module_ctx = {
-    preconfiguration, postconfiguration, create_main_conf, init_main_conf, create_srv_conf, nullptr, create_loc_conf, merge_loc_conf,
+    preconfiguration, postconfiguration, create<MainConf>, nullptr, create<SrvConf>, nullptr, create<LocConf>, inherit,
 };
 
 }  // namespace
 }  // namespace oidc::ngx
 
 ngx_module_t ngx_http_oidc_module = {
-    NGX_MODULE_V1,
-    &oidc::ngx::module_ctx,
-    oidc::ngx::commands,
-    NGX_HTTP_MODULE,
-    nullptr,
-    nullptr,
-    oidc::ngx::start_worker,
-    nullptr,
-    nullptr,
-    oidc::ngx::exit_process,
-    nullptr,
+    NGX_MODULE_V1, &oidc::ngx::module_ctx, oidc::ngx::commands, NGX_HTTP_MODULE,
+    nullptr, nullptr, oidc::ngx::start_worker, nullptr, nullptr, oidc::ngx::exit_process, nullptr,
     NGX_MODULE_V1_PADDING,
 };

@@ -68,9 +68,9 @@ ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
 ngx_int_t check_require(ngx_http_request_t* r)
 {
     if (location(r).require == nullptr) return NGX_OK;
-    for (const Require& require : items<Require>(*location(r).require)) {
-        for (ngx_http_complex_value_t& value : items<ngx_http_complex_value_t>(*require.values)) {
-            std::string_view text = evaluate(r, &value);
+    for (const Require& require : *location(r).require) {
+        for (ngx_http_complex_value_t* value : require.values) {
+            std::string_view text = evaluate(r, value);
             if (text.empty() || text == "0") return static_cast<ngx_int_t>(require.status);
         }
     }
@@ -112,8 +112,8 @@ Auth auth_of(ngx_http_request_t* r)
 {
     const LocConf& conf = location(r);
     if (conf.provider != nullptr) return {true, false, conf.provider};
-    if (conf.auth == nullptr) return {};
-    std::string_view name = evaluate(r, conf.auth);
+    if (conf.auth.value == nullptr) return {};
+    std::string_view name = evaluate(r, conf.auth.value);
     if (name.empty()) return {true, false, nullptr};
     if (name == "off") return {};
     const ProviderConf* named = find_provider(main_conf(r), name);

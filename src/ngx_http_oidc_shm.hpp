@@ -9,7 +9,7 @@
 
 #include "ngx_http_oidc.hpp"
 #include "oidc/crypto.hpp"
-#include "oidc/secret.hpp"
+#include "oidc/crypto.hpp"
 
 namespace oidc::ngx {
 

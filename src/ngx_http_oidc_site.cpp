@@ -57,13 +57,13 @@ void remove_header(ngx_http_request_t* r, ngx_table_elt_t* gone)
     list.nalloc = std::max<ngx_uint_t>(list.last->nelts, 1);  // full: the next header opens a part of its own
 }
 
-bool host_fits(ngx_http_request_t* r, const HostName& server)
+bool host_fits(ngx_http_request_t* r, const ngx_http_server_name_t& server)
 {
     ngx_str_t asked = r->headers_in.server;
 #if (NGX_PCRE)
     if (server.regex != nullptr) return ngx_http_regex_exec(r, server.regex, &asked) == NGX_OK;
 #endif
-    std::string_view name = server.name, host = view(asked);
+    std::string_view name = view(server.name), host = view(asked);
     if (name.starts_with("*.")) return host.ends_with(name.substr(1));
     if (name.starts_with('.')) return host == name.substr(1) || host.ends_with(name);
     return name == host;
@@ -77,7 +77,7 @@ std::string_view trusted_host(ngx_http_request_t* r)
     std::string_view first = view(server->server_name);
     if (first.empty()) return host.empty() ? "localhost" : host;
     auto* ours = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    return std::ranges::any_of(ours->hosts, [&](const HostName& name) { return host_fits(r, name); }) ? host : first;
+    return std::ranges::any_of(ours->hosts, [&](const ngx_http_server_name_t& name) { return host_fits(r, name); }) ? host : first;
 }
 
 std::string port_suffix(ngx_http_request_t* r, bool https)
@@ -97,7 +97,7 @@ bool over_tls(ngx_http_request_t* r) noexcept
 
 std::string_view configured_base_url(ngx_http_request_t* r)
 {
-    ngx_http_complex_value_t* value = location(r).base_url;
+    ngx_http_complex_value_t* value = location(r).base_url.value;
     return value != nullptr ? evaluate(r, value) : std::string_view();
 }
 
