@@ -2,7 +2,6 @@
 
 #include "ngx_http_oidc_request.hpp"
 #include "ngx_http_oidc_site.hpp"
-#include "oidc/logout.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -78,7 +77,7 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     request.base_url = base_url(r, conf);
     request.https = request.base_url.starts_with("https:");
     request.now = ngx_time();
-    request.acr = levels(r, conf);
+    request.acr = join(levels(r, conf), " ");
     add_args(request.args, r, conf);
     return request;
 }

@@ -7,7 +7,6 @@
 #include "ngx_http_oidc_worker.hpp"
 #include "oidc/failure.hpp"
 #include "oidc/login.hpp"
-#include "oidc/request.hpp"
 
 namespace oidc::ngx {
 

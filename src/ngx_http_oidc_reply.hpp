@@ -3,7 +3,7 @@
 
 #include "ngx_http_oidc_conf.hpp"
 #include "oidc/failure.hpp"
-#include "oidc/request.hpp"
+#include "oidc/ports.hpp"
 
 namespace oidc::ngx {
 

@@ -125,8 +125,9 @@ ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
     if (endpoints == nullptr) return run(r, conf, Journey::start_login);
     Request request = make_request(r, conf);
     Destination here{return_path(request.target), 0};
+    const Secret& key = main_conf<MainConf>(r).cookie_keys.front();
     try {
-        Reply reply = begin_login(conf.provider, *endpoints, request, here, main_conf<MainConf>(r).cookie_keys.front(), worker_random);
+        Reply reply = begin_login(conf.provider, *endpoints, request, std::move(here), key, worker_random);
         request_ctx(r, true)->event = event_name(Journey::start_login);
         return apply_reply(r, reply);
     } catch (const Failure& failure) {

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "oidc/cookie.hpp"
-#include "oidc/login_state.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/request.hpp"
+#include "oidc/ports.hpp"
 
 namespace oidc::ngx {
 

@@ -1,19 +1,40 @@
-// What the protocol needs from outside: the network, the shared store, the cached documents. Three virtual interfaces, nothing else.
+// What the protocol needs from outside (the network, the shared store, the cached documents: three virtual interfaces, nothing
+// else), what it reads of a browser's request, and what it answers.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "crypto.hpp"
+#include "failure.hpp"
 #include "provider.hpp"
 #include "task.hpp"
+#include "url.hpp"
 
 namespace oidc {
+
+// The views point into memory that outlives the handling of the request.
+struct Request {
+    std::string_view cookies;       // the Cookie header, several joined with "; "
+    std::string_view query;         // without '?'
+    std::string_view target;        // path and query as the browser sent them
+    std::string base_url;           // "scheme://host[:port]" as the browser sees this site
+    bool https = false;             // the scheme of base_url
+    std::int64_t now = 0;           // Unix seconds
+    std::vector<Param> args;        // for the authorization URL, evaluated, none empty
+    std::string acr;                // the levels to ask for, separated by spaces
+};
+
+struct Reply {
+    int status = 302;
+    std::string location;
+    std::vector<std::string> set_cookies;
+
+    Reply&& with(std::string set_cookie) &&
+    {
+        set_cookies.push_back(std::move(set_cookie));
+        return std::move(*this);
+    }
+};
 
 struct HttpRequest {
     std::string url;
@@ -30,6 +51,9 @@ struct HttpResponse {
     std::string content_type, body;
     std::string error;                     // of the transport, for the log
 };
+
+// Throws the provider_* Failure of a call that brought no response.
+void require_response(const HttpResponse& response, std::string_view what, Reason too_large = Reason::provider_unreachable);
 
 class HttpClient {
 public:

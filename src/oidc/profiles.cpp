@@ -1,28 +1,17 @@
 // What is known of each kind of provider, in one table.
-#include "provider.hpp"
-
-#include <algorithm>
-#include <array>
-#include <iterator>
-#include <sstream>
-
 #include "json.hpp"
+#include "provider.hpp"
+#include "url.hpp"
 
 namespace oidc {
 namespace {
 
-template <class List, class Value>
-bool contains(const List& list, const Value& value)
-{
-    return std::find(list.begin(), list.end(), value) != list.end();
-}
+using Views = std::initializer_list<std::string_view>;
 
-bool all_words_in(std::string_view text, std::initializer_list<std::string_view> known)
+bool all_words_in(std::string_view value, Views known)
 {
-    std::istringstream words{std::string(text)};
-    std::vector<std::string> found{std::istream_iterator<std::string>(words), {}};
-    bool spaces_only = text.find_first_of("\t\r\n\v\f") == text.npos;
-    return !found.empty() && spaces_only && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
+    const std::vector<std::string> found = words(value);
+    return !found.empty() && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
 }
 
 bool is_franceconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent"}); }
@@ -31,119 +20,89 @@ bool is_proconnect_prompt(std::string_view value) { return all_words_in(value, {
 // {"id_token":{"amr":null}}: any other claim makes FranceConnect ask for consent again and again.
 bool is_authentication_claims(std::string_view value)
 {
-    static constexpr std::array<std::string_view, 3> granted{"amr", "acr", "auth_time"};
-    Json claims = Json::parse(value);
-    if (!claims.is_object()) return false;
-    for (const std::string& member : claims.names()) {
-        if (member != "id_token" || !claims.at(member).is_object()) return false;
-        for (const std::string& claim : claims.at(member).names()) {
-            if (!contains(granted, claim)) return false;
-        }
-    }
-    return true;
+    const Json claims = Json::parse(value);
+    return claims.is_object() && std::ranges::all_of(claims.names(), [&](const std::string& member) {
+        return member == "id_token" && claims.at(member).is_object() &&
+               std::ranges::all_of(claims.at(member).names(),
+                                   [](const std::string& claim) { return contains(Views{"amr", "acr", "auth_time"}, claim); });
+    });
 }
 
 bool is_email(std::string_view value)
 {
-    std::size_t at = value.find('@');
+    const std::size_t at = value.find('@');
     if (at == 0 || at == value.npos || value.rfind('@') != at) return false;
-    std::string_view domain = value.substr(at + 1);
-    std::size_t dot = domain.find('.');
-    bool spaced = std::any_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c <= 0x20) || c == 0x7f; });
-    return !spaced && dot != 0 && dot != domain.npos && !domain.ends_with('.');
+    const std::string_view domain = value.substr(at + 1);
+    const bool spaced = std::ranges::any_of(value, [](char c) { return (c >= 0 && c <= 0x20) || c == 0x7f; });
+    return !spaced && domain.find('.', 1) != domain.npos && !domain.starts_with('.') && !domain.ends_with('.');
 }
 
-bool is_siret(std::string_view value)
-{
-    return value.size() == 14 && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
+bool is_siret(std::string_view value) { return value.size() == 14 && value.find_first_not_of("0123456789") == value.npos; }
 
-Profile named(std::string_view name, std::string_view title)
+std::vector<Profile> make_table()
 {
-    Profile row;
-    row.name = name;
-    row.title = title;
-    return row;
-}
+    Profile generic;
+    generic.name = "generic";
+    generic.title = "the provider";
 
-// What the portals of the French State have in common.
-Profile portal(std::string_view name, std::string_view title)
-{
-    Profile row = named(name, title);
-    row.closed = row.portal = true;
-    row.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
-    row.client_auth = ClientAuth::post;
-    row.id_token_algs = {"ES256", "RS256"};
-    row.known_algs = {"ES256", "RS256", "HS256"};
-    row.encryption = Switch::off;
-    row.userinfo = row.logout_token_hint = row.logout_state = true;
-    row.userinfo_format = UserinfoFormat::jwt;
-    return row;
-}
+    Profile portal;  // what the portals of the French State have in common
+    portal.closed = portal.portal = true;
+    portal.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
+    portal.client_auth = ClientAuth::post;
+    portal.id_token_algs = {"ES256", "RS256"};
+    portal.known_algs = {"ES256", "RS256", "HS256"};
+    portal.encryption = Switch::off;
+    portal.userinfo = portal.logout_token_hint = portal.logout_state = true;
+    portal.userinfo_format = UserinfoFormat::jwt;
+    portal.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
 
-Profile franceconnect(std::string_view name, std::string_view title)
-{
-    Profile row = portal(name, title);
-    row.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
-    row.argument_rules = {
-        {"prompt", is_franceconnect_prompt, "prompt to be login, consent or both"},
-        {"claims", is_authentication_claims, "claims to name amr, acr and auth_time of the id_token alone"},
-    };
-    row.pkce_refusal = "refuses PKCE parameters with an error page";
-    row.pkce = Switch::off;
-    row.userinfo_json = false;
-    row.logout_needs_hint = true;
-    return row;
-}
-
-Profile franceconnect_low()
-{
-    Profile row = franceconnect("franceconnect", "FranceConnect");
-    row.issuers = {{"production", "internet", "https://oidc.franceconnect.gouv.fr/api/v2"},
+    Profile low = portal;
+    low.name = "franceconnect";
+    low.title = "FranceConnect";
+    low.issuers = {{"production", "internet", "https://oidc.franceconnect.gouv.fr/api/v2"},
                    {"integration", "internet", "https://fcp-low.integ01.dev-franceconnect.fr/api/v2"}};
-    row.acr_orders = {{"eidas1"}};
-    row.acr_default = {"eidas1"};
-    return row;
-}
+    low.argument_rules = {{"prompt", is_franceconnect_prompt, "prompt to be login, consent or both"},
+                          {"claims", is_authentication_claims, "claims to name amr, acr and auth_time of the id_token alone"}};
+    low.pkce_refusal = "refuses PKCE parameters with an error page";
+    low.pkce = Switch::off;
+    low.userinfo_json = false;
+    low.logout_needs_hint = true;
+    low.acr_orders = {{"eidas1"}};
+    low.acr_default = {"eidas1"};
 
-Profile franceconnect_plus()
-{
-    Profile row = franceconnect("franceconnect_plus", "FranceConnect+");
-    row.issuers = {{"production", "internet", "https://auth.franceconnect.gouv.fr/api/v2"},
-                   {"integration", "internet", "https://auth.integ01.dev-franceconnect.fr/api/v2"}};
-    row.acr_orders = {{"eidas2", "eidas3"}};
-    row.acr_default = {"eidas2"};
-    row.id_token_algs = row.known_algs = {"ES256"};
-    row.encryption = Switch::on;
-    return row;
-}
+    Profile plus = low;
+    plus.name = "franceconnect_plus";
+    plus.title = "FranceConnect+";
+    plus.issuers = {{"production", "internet", "https://auth.franceconnect.gouv.fr/api/v2"},
+                    {"integration", "internet", "https://auth.integ01.dev-franceconnect.fr/api/v2"}};
+    plus.acr_orders = {{"eidas2", "eidas3"}};
+    plus.acr_default = {"eidas2"};
+    plus.id_token_algs = plus.known_algs = {"ES256"};
+    plus.encryption = Switch::on;
 
-Profile proconnect()
-{
-    Profile row = portal("proconnect", "ProConnect");
-    row.issuers = {{"production", "internet", "https://auth.agentconnect.gouv.fr/api/v2"},
+    Profile pro = portal;
+    pro.name = "proconnect";
+    pro.title = "ProConnect";
+    pro.issuers = {{"production", "internet", "https://auth.agentconnect.gouv.fr/api/v2"},
                    {"integration", "internet", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
                    {"production", "rie", "https://auth.agentconnect.rie.gouv.fr/api/v2"},
                    {"integration", "rie", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"}};
-    row.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales", "login_hint", "siret_hint"};
-    row.argument_rules = {
-        {"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
-        {"login_hint", is_email, "login_hint to be an e-mail address"},
-        {"siret_hint", is_siret, "siret_hint to be 14 digits"},
-    };
-    row.pkce = Switch::on;
-    row.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
+    pro.authorization_args.insert(pro.authorization_args.end(), {"login_hint", "siret_hint"});
+    pro.argument_rules = {{"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
+                          {"login_hint", is_email, "login_hint to be an e-mail address"},
+                          {"siret_hint", is_siret, "siret_hint to be 14 digits"}};
+    pro.pkce = Switch::on;
+    pro.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
                       {"eidas0-mfa", "eidas1-mfa"},
                       {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
-    return row;
+    return {generic, low, plus, pro};
 }
 
 }  // namespace
 
 const std::vector<Profile>& profiles()
 {
-    static const std::vector<Profile> table{named("generic", "the provider"), franceconnect_low(), franceconnect_plus(),
-                                            proconnect()};
+    static const std::vector<Profile> table = make_table();
     return table;
 }
 
@@ -161,23 +120,20 @@ bool knows_acr(const Profile& profile, std::string_view level) noexcept
 
 std::string why_refused(const Profile& profile, std::string_view name, const std::string* value)
 {
-    std::string title(profile.title);
     if (profile.closed && !contains(profile.authorization_args, name)) {
-        return title + " does not know the parameter \"" + std::string(name) + "\"; remove it";
+        return concat({profile.title, " does not know the parameter \"", name, "\"; remove it"});
     }
     for (const ArgumentRule& rule : profile.argument_rules) {
-        if (value != nullptr && rule.name == name && !rule.accepts(*value)) return title + " wants " + std::string(rule.wants);
+        if (value != nullptr && rule.name == name && !rule.accepts(*value)) return concat({profile.title, " wants ", rule.wants});
     }
     return {};
 }
 
 bool is_reserved_argument(std::string_view name) noexcept
 {
-    static constexpr std::array<std::string_view, 11> reserved{
-        "client_id", "redirect_uri", "response_type", "response_mode", "scope",   "state",
-        "nonce",     "code_challenge", "code_challenge_method", "request", "request_uri",
-    };
-    return contains(reserved, name);
+    return contains(Views{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
+                          "code_challenge_method", "request", "request_uri"},
+                    name);
 }
 
 }  // namespace oidc

@@ -23,7 +23,6 @@ enum class SameSite : std::uint8_t { lax, none, strict };
 struct Endpoints {
     std::string authorization, token, userinfo, jwks, end_session, revocation;
     std::vector<std::string> auth_methods;   // token_endpoint_auth_methods_supported
-    std::vector<std::string> signing_algs;   // id_token_signing_alg_values_supported
     bool pkce_s256 = false;
     bool callback_iss = false;               // authorization_response_iss_parameter_supported
 };
@@ -37,7 +36,7 @@ struct CachePolicy {
 struct HttpPolicy {
     std::int64_t timeout = 10000, connect_timeout = 3000;
     std::size_t max_response = 256 * 1024;
-    std::string ca_file, crl_file, proxy, certificate, certificate_key;
+    std::string ca_file, crl_file, proxy;
 };
 
 struct Encryption {

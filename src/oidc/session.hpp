@@ -2,11 +2,6 @@
 // has a session reads it where it lies: no parsing, no allocation.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
-
 #include "json.hpp"
 #include "provider.hpp"
 
@@ -33,8 +28,8 @@ public:
     explicit SessionView(std::string_view record) noexcept;
 
     explicit operator bool() const noexcept { return !record_.empty(); }
-    std::uint64_t binding() const noexcept;
-    SessionTimes times() const noexcept;
+    std::uint64_t binding() const noexcept { return binding_; }
+    SessionTimes times() const noexcept { return times_; }
     std::size_t size() const noexcept { return count_; }
     Entry entry(std::size_t index) const noexcept;
     std::optional<Entry> find(std::string_view name, Source source) const noexcept;
@@ -45,7 +40,9 @@ public:
 
 private:
     std::string_view record_;
-    std::size_t count_ = 0;
+    SessionTimes times_;
+    std::uint64_t binding_ = 0;
+    std::uint32_t count_ = 0;
 };
 
 // What a login leaves behind.

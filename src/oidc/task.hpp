@@ -7,8 +7,24 @@
 
 namespace oidc {
 
+// Owns a coroutine. Destroying a suspended one is the one and only way to cancel it.
+template <class Promise>
+class Frame {
+public:
+    Frame() noexcept = default;
+    explicit Frame(Promise& promise) noexcept : handle{std::coroutine_handle<Promise>::from_promise(promise)} {}
+    Frame(Frame&& other) noexcept : handle{std::exchange(other.handle, nullptr)} {}
+    Frame& operator=(Frame&& other) noexcept
+    {
+        std::swap(handle, other.handle);
+        return *this;
+    }
+    ~Frame() { if (handle) handle.destroy(); }
+
+    std::coroutine_handle<Promise> handle;
+};
+
 // A lazy coroutine: it starts when awaited and is destroyed with its owner.
-// Destroying a suspended Task is the one and only way to cancel it.
 template <class T>
 class [[nodiscard]] Task {
 public:
@@ -19,44 +35,34 @@ public:
 
         struct Finish {
             bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept
-            {
-                return self.promise().caller;
-            }
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept { return self.promise().caller; }
             void await_resume() const noexcept {}
         };
 
-        Task get_return_object() noexcept
-        {
-            return Task{std::coroutine_handle<promise_type>::from_promise(*this)};
-        }
+        Task get_return_object() noexcept { return Task{*this}; }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         Finish final_suspend() const noexcept { return {}; }
         void unhandled_exception() noexcept { error = std::current_exception(); }
         template <class U> void return_value(U&& v) { value.emplace(std::forward<U>(v)); }
     };
 
-    Task(Task&& other) noexcept : self_{std::exchange(other.self_, nullptr)} {}
-    Task& operator=(Task&&) = delete;
-    ~Task() { if (self_) self_.destroy(); }
-
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept
     {
-        self_.promise().caller = caller;
-        return self_;
+        frame_.handle.promise().caller = caller;
+        return frame_.handle;
     }
     T await_resume()
     {
-        auto& promise = self_.promise();
+        promise_type& promise = frame_.handle.promise();
         if (promise.error) std::rethrow_exception(promise.error);
         return std::move(*promise.value);
     }
 
 private:
-    explicit Task(std::coroutine_handle<promise_type> self) noexcept : self_{self} {}
+    explicit Task(promise_type& promise) noexcept : frame_{promise} {}
 
-    std::coroutine_handle<promise_type> self_;
+    Frame<promise_type> frame_;
 };
 
 // Awaits a named awaiter that can be neither copied nor moved: g++ 12 copies what a call in a co_await refers to.
@@ -72,15 +78,11 @@ private:
     Awaiter* awaiter_;
 };
 
-// The root of a chain of Tasks. Its owner (the request) starts it and cancels it
-// by destroying it; it has no caller to resume.
+// The root of a chain of Tasks: its owner starts it, and cancels it by destroying it. It has no caller to resume.
 class [[nodiscard]] Root {
 public:
     struct promise_type {
-        Root get_return_object() noexcept
-        {
-            return Root{std::coroutine_handle<promise_type>::from_promise(*this)};
-        }
+        Root get_return_object() noexcept { return Root{*this}; }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         std::suspend_always final_suspend() const noexcept { return {}; }
         void unhandled_exception() noexcept { std::terminate(); }
@@ -88,21 +90,12 @@ public:
     };
 
     Root() noexcept = default;
-    Root(Root&& other) noexcept : self_{std::exchange(other.self_, nullptr)} {}
-    Root& operator=(Root&& other) noexcept
-    {
-        std::swap(self_, other.self_);
-        return *this;
-    }
-    ~Root() { if (self_) self_.destroy(); }
-
-    void start() { self_.resume(); }
-    bool done() const noexcept { return self_ && self_.done(); }
+    void start() { frame_.handle.resume(); }
 
 private:
-    explicit Root(std::coroutine_handle<promise_type> self) noexcept : self_{self} {}
+    explicit Root(promise_type& promise) noexcept : frame_{promise} {}
 
-    std::coroutine_handle<promise_type> self_;
+    Frame<promise_type> frame_;
 };
 
 }  // namespace oidc
