@@ -4,7 +4,7 @@
 
 #include "ngx_http_oidc_flight.hpp"
 #include "ngx_http_oidc_worker.hpp"
-#include "oidc/protocol.hpp"
+#include "oidc/provider.hpp"
 
 namespace oidc::ngx {
 namespace {

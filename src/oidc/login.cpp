@@ -102,23 +102,7 @@ Task<Reply> come_again(const Provider& provider, Ports& ports, const Request& re
     co_return std::move(reply).with(delete_attempt(attempt, request));
 }
 
-// The tokens of a code. A code that is refused for good leaves no trace of its state: it cannot be used again anyway.
-Task<Tokens> exchange(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Request& request,
-                      const Attempt& attempt, std::string code)
-{
-    std::string verifier(uses_pkce(provider, endpoints) ? attempt.verifier() : "");
-    CodeExchange wanted{std::move(code), absolute_uri(provider.redirect_uri, request), std::move(verifier)};
-    std::exception_ptr refused;
-    try {
-        co_return co_await exchange_code(provider, endpoints, ports.http, std::move(wanted));
-    } catch (const Failure& failure) {
-        if (failure.reason != Reason::token_refused) throw;
-        refused = std::current_exception();
-    }
-    co_await ports.sessions.forget(use_key(attempt));
-    std::rethrow_exception(refused);
-}
-
+// Core 3.1.3.7, 5.3: whose tokens they are.
 Task<NewSession> identify(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Request& request,
                           const Attempt& attempt, const Tokens& tokens)
 {
@@ -130,30 +114,32 @@ Task<NewSession> identify(const Provider& provider, const Endpoints& endpoints, 
     NewSession session;
     session.id_claims = verified.claims();
     session.id_token = verified.compact();
+    session.access_token = tokens.access_token;
     if (!provider.userinfo) co_return session;
     std::string subject = session.id_claims.string("sub").value_or("");
     session.userinfo = co_await fetch_userinfo(provider, endpoints, ports, tokens, std::move(subject), request.now);
     co_return session;
 }
 
-void fill(NewSession& session, const Provider& provider, const Tokens& tokens, const Attempt& attempt, std::int64_t now)
+SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64_t now)
 {
     constexpr std::int64_t longest = 10 * 365 * 86400;  // of an access token
     const Seconds limit = provider.session_max_lifetime > 0 ? provider.session_max_lifetime : provider.session_timeout;
-    session.times = {now, now + std::min(provider.session_timeout, limit), 0};
-    if (tokens.expires_in) session.times.access_expires = now + std::clamp<std::int64_t>(*tokens.expires_in, 0, longest);
-    session.binding = provider.binding;
-    session.access_token = tokens.access_token;
-    session.return_path = attempt.return_path;
-    session.state_hash = state_hash(attempt.state());
+    const std::int64_t access = tokens.expires_in ? now + std::clamp<std::int64_t>(*tokens.expires_in, 0, longest) : 0;
+    return {now, now + std::min(provider.session_timeout, limit), access};
 }
 
 Task<Reply> complete(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Request& request,
                      const Attempt& attempt, std::string code)
 {
-    Tokens tokens = co_await exchange(provider, endpoints, ports, request, attempt, std::move(code));
+    std::string verifier(uses_pkce(provider, endpoints) ? attempt.verifier() : "");
+    CodeExchange exchange{std::move(code), absolute_uri(provider.redirect_uri, request), std::move(verifier), use_key(attempt)};
+    Tokens tokens = co_await exchange_code(provider, endpoints, ports, std::move(exchange));
     NewSession session = co_await identify(provider, endpoints, ports, request, attempt, tokens);
-    fill(session, provider, tokens, attempt, request.now);
+    session.times = times_of(provider, tokens, request.now);
+    session.binding = provider.binding;
+    session.return_path = attempt.return_path;
+    session.state_hash = state_hash(attempt.state());
 
     Digest random;
     ports.random(random);

@@ -1,22 +1,10 @@
-// What a provider publishes and sends: metadata, tokens, ID tokens, UserInfo.
+// What a provider sends for one login: tokens, an ID token, UserInfo.
 #pragma once
 
 #include "jwe.hpp"
 #include "ports.hpp"
 
 namespace oidc {
-
-// ---- Metadata (OpenID Connect Discovery 1.0 sections 3 and 4; RFC 8414)
-
-// Where it is read: config_url, else under the issuer (Discovery 4.1).
-std::string metadata_url(const Provider& provider);
-
-// False when the `endpoint` directives name every endpoint that this provider's configuration makes use of.
-bool needs_metadata(const Provider& provider) noexcept;
-
-// The endpoints in force: `endpoint` directives win over the document, and what they name may be absent or wrong in it.
-// Fails with metadata_malformed, metadata_issuer or metadata_endpoint.
-Endpoints parse_metadata(const Provider& provider, std::string_view json);
 
 // ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
 
@@ -27,11 +15,12 @@ struct Tokens {
 
 struct CodeExchange {
     std::string code, redirect_uri, verifier;  // verifier empty: no PKCE
+    Digest use_key;                            // of the attempt: a code that is refused for good leaves no trace of its state
 };
 
 // The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type, id_token_missing,
 // provider_*.
-Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints, HttpClient& http, CodeExchange exchange);
+Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints, Ports& ports, CodeExchange exchange);
 
 // ---- Signed tokens
 

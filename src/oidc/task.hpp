@@ -2,27 +2,18 @@
 
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 
 namespace oidc {
 
 // Owns a coroutine. Destroying a suspended one is the one and only way to cancel it.
-template <class Promise>
-class Frame {
-public:
-    Frame() noexcept = default;
-    explicit Frame(Promise& promise) noexcept : handle{std::coroutine_handle<Promise>::from_promise(promise)} {}
-    Frame(Frame&& other) noexcept : handle{std::exchange(other.handle, nullptr)} {}
-    Frame& operator=(Frame&& other) noexcept
-    {
-        std::swap(handle, other.handle);
-        return *this;
-    }
-    ~Frame() { if (handle) handle.destroy(); }
-
-    std::coroutine_handle<Promise> handle;
+struct DestroyFrame {
+    template <class Promise>
+    void operator()(Promise* promise) const noexcept { std::coroutine_handle<Promise>::from_promise(*promise).destroy(); }
 };
+template <class Promise> using Frame = std::unique_ptr<Promise, DestroyFrame>;
 
 // A lazy coroutine: it starts when awaited and is destroyed with its owner.
 template <class T>
@@ -32,13 +23,11 @@ public:
         std::optional<T> value;
         std::exception_ptr error;
         std::coroutine_handle<> caller = std::noop_coroutine();
-
         struct Finish {
             bool await_ready() const noexcept { return false; }
             std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept { return self.promise().caller; }
             void await_resume() const noexcept {}
         };
-
         Task get_return_object() noexcept { return Task{*this}; }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         Finish final_suspend() const noexcept { return {}; }
@@ -49,19 +38,17 @@ public:
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept
     {
-        frame_.handle.promise().caller = caller;
-        return frame_.handle;
+        frame_->caller = caller;
+        return std::coroutine_handle<promise_type>::from_promise(*frame_);
     }
     T await_resume()
     {
-        promise_type& promise = frame_.handle.promise();
-        if (promise.error) std::rethrow_exception(promise.error);
-        return std::move(*promise.value);
+        if (frame_->error) std::rethrow_exception(frame_->error);
+        return std::move(*frame_->value);
     }
 
 private:
-    explicit Task(promise_type& promise) noexcept : frame_{promise} {}
-
+    explicit Task(promise_type& promise) noexcept : frame_{&promise} {}
     Frame<promise_type> frame_;
 };
 
@@ -90,11 +77,10 @@ public:
     };
 
     Root() noexcept = default;
-    void start() { frame_.handle.resume(); }
+    void start() { std::coroutine_handle<promise_type>::from_promise(*frame_).resume(); }
 
 private:
-    explicit Root(promise_type& promise) noexcept : frame_{promise} {}
-
+    explicit Root(promise_type& promise) noexcept : frame_{&promise} {}
     Frame<promise_type> frame_;
 };
 

@@ -1,4 +1,4 @@
-#include "oidc/protocol.hpp"
+#include "oidc/provider.hpp"
 
 #include <gtest/gtest.h>
 
