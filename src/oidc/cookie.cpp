@@ -52,11 +52,12 @@ std::optional<std::size_t> strip_cookies(std::string_view header, char* out, IsO
     return stripped ? std::optional<std::size_t>(end - out) : std::nullopt;
 }
 
-std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes, std::optional<Seconds> max_age)
+std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes,
+                       std::optional<Seconds> max_age)
 {
-    constexpr std::string_view samesite[] = {"Lax", "None", "Strict"};  // in the order of SameSite
+    constexpr std::string_view sites[] = {"Lax", "None", "Strict"};  // in the order of SameSite
     return concat({name, "=", value, "; Path=", attributes.path, attributes.domain.empty() ? "" : "; Domain=", attributes.domain,
-                   attributes.secure ? "; Secure" : "", "; HttpOnly; SameSite=", samesite[static_cast<std::size_t>(attributes.samesite)],
+                   attributes.secure ? "; Secure" : "", "; HttpOnly; SameSite=", sites[static_cast<int>(attributes.samesite)],
                    max_age ? "; Max-Age=" + std::to_string(*max_age) : std::string()});
 }
 

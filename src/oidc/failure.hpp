@@ -45,7 +45,7 @@ struct ReasonRow {
 inline constexpr ReasonRow reason_rows[] = {OIDC_REASONS(OIDC_REASON_ROW)};
 
 constexpr const ReasonRow& row_of(Reason reason) noexcept { return reason_rows[static_cast<std::size_t>(reason)]; }
-constexpr std::string_view name_of(Reason reason) noexcept { return row_of(reason).name; }  // the identifier of logs and $oidc_error
+constexpr std::string_view name_of(Reason reason) noexcept { return row_of(reason).name; }  // of logs and $oidc_error
 constexpr int status_of(Reason reason) noexcept { return row_of(reason).status; }
 constexpr Blame blame_of(Reason reason) noexcept { return row_of(reason).blame; }
 

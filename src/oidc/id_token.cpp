@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t max_subject_size = 255;       // Core 2
 constexpr std::int64_t max_token_age = 24 * 3600;   // a token is made for this login: an older one was kept by someone
-constexpr char clock_hint[] = ": check the clock of this host";
+const std::string clock_hint = ": check the clock of this host";
 
 void require_audience(const Json& claims, std::string_view client_id)
 {
@@ -23,7 +23,7 @@ void require_times(const Json& claims, std::int64_t now, Seconds skew)
     const std::optional<std::int64_t> exp = claims.integer("exp"), nbf = claims.integer("nbf"), iat = claims.integer("iat");
     if (!exp) fail(Reason::id_token_expired, "exp is missing or no integer");
     if (*exp <= now - skew) fail(Reason::id_token_expired, "expired " + std::to_string(now - *exp) + " s ago" + clock_hint);
-    if (claims.has("nbf") && (!nbf || *nbf > now + skew)) fail(Reason::id_token_expired, std::string("not valid yet (nbf)") + clock_hint);
+    if (claims.has("nbf") && (!nbf || *nbf > now + skew)) fail(Reason::id_token_expired, "not valid yet (nbf)" + clock_hint);
     if (!iat) fail(Reason::id_token_iat, "iat is missing or no integer");
     if (*iat > now + skew) fail(Reason::id_token_iat, "issued " + std::to_string(*iat - now) + " s ahead" + clock_hint);
     if (*iat < now - skew - max_token_age) fail(Reason::id_token_iat, "issued more than a day ago");
@@ -47,7 +47,7 @@ Task<VerifiedJws> open_token(std::string token, const Provider& provider, Docume
 {
     const DecryptPolicy decryption{encryption.algs, policy.reasons};
     const Jws jws = unwrap(std::move(token), encryption.required, provider.own_keys, decryption);
-    if (is_hmac_alg(jws.alg())) co_return verify(jws, Jwks(), policy);  // the client secret is the key, if the configuration allows it
+    if (is_hmac_alg(jws.alg())) co_return verify(jws, Jwks(), policy);  // its key is the client secret, where that is allowed
     std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     try {
         co_return verify(jws, *keys, policy);
@@ -64,9 +64,9 @@ VerifyPolicy id_token_policy(const Provider& provider)
     return {provider.id_token_algs.empty() ? asymmetric : provider.id_token_algs, &provider.client_secret, id_token_reasons};
 }
 
-bool acr_at_least(const std::vector<std::vector<std::string>>& orders, const std::vector<std::string>& asked, std::string_view level)
+bool acr_at_least(const std::vector<AcrOrder>& orders, const std::vector<std::string>& asked, std::string_view level)
 {
-    return contains(asked, level) || std::ranges::any_of(orders, [&](const std::vector<std::string>& order) {
+    return contains(asked, level) || std::ranges::any_of(orders, [&](const AcrOrder& order) {
         const auto low = std::ranges::find_first_of(order, asked);  // ascending
         return std::find(low, order.end(), level) != order.end();
     });

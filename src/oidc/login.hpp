@@ -7,7 +7,6 @@
 namespace oidc {
 
 // ---- A pending login or logout lives in the browser: one sealed cookie per attempt, nothing on the server.
-
 enum class Purpose : std::uint8_t { login = 1, logout = 2 };
 
 struct Attempt {
@@ -34,10 +33,8 @@ inline std::int64_t end_of(const Attempt& attempt, const Provider& provider) { r
 void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
                   RandomBytes random);
 std::string delete_attempt(const Attempt& attempt, const Request& request);
-
 // The attempt that `state` names, when this browser holds its cookie, unaltered. nullopt: no such cookie, or not ours.
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys);
-
 // How many logins this browser has just finished without showing a session, and the Set-Cookie line that keeps a new number: a
 // browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.
 std::uint8_t rounds(const Provider& provider, const Request& request);
@@ -45,7 +42,6 @@ std::string keep_rounds(const Provider& provider, const Request& request, int nu
 constexpr std::string_view rounds_cookie_prefix = "NGX_OIDC_ROUNDS_";
 
 // ---- Login
-
 // What was in the browser before: the live session of this provider, when there is one.
 struct Existing {
     bool present = false;
@@ -61,27 +57,20 @@ struct Destination {
 // Redirects to the provider (3.1.2.1). No wait, nothing written on this side but a sealed cookie.
 Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Request& request, Destination destination,
                   const Secret& cookie_key, RandomBytes random);
-
 // The same where the metadata may have to be fetched first.
 Task<Reply> start_login(const Provider& provider, Ports& ports, const Request& request, Destination destination);
-
 // login_uri: `?return=` a local path; with a session it leads straight there.
 Task<Reply> login_link(const Provider& provider, Ports& ports, const Request& request, Existing existing);
-
 // The redirect URI (3.1.2.5 to 3.1.3.7, 5.3).
 Task<Reply> finish_login(const Provider& provider, Ports& ports, const Request& request, Existing existing);
-
 // Which attempt a callback answers, by its state: several providers may share one redirect URI.
 std::optional<Attempt> attempt_of_callback(const Request& request, const std::vector<Secret>& cookie_keys);
-
 // redirect_uri and post_logout_uri as sent: a path gets the site in front.
 std::string absolute_uri(const std::string& uri, const Request& request);
 
 // ---- Logout: the session ends here first, then the browser goes to the provider.
-
 // logout_uri. Never fails for a provider's fault: without its end_session endpoint the browser goes to the page after logout.
 Task<Reply> logout(const Provider& provider, Ports& ports, const Request& request);
-
 // The return from the provider: verifies our `state` (single use). Reason::logout_state.
 Task<Reply> logged_out(const Provider& provider, Ports& ports, const Request& request);
 

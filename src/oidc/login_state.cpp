@@ -11,7 +11,10 @@ constexpr std::size_t head_size = 2 + sizeof(Digest);
 
 std::string_view cookie_prefix(bool https) noexcept { return https ? "__Host-NGX_OIDC_LOGIN_" : "NGX_OIDC_LOGIN_"; }
 
-std::string cookie_name(std::string_view state, bool https) { return concat({cookie_prefix(https), state.substr(0, name_letters)}); }
+std::string cookie_name(std::string_view state, bool https)
+{
+    return concat({cookie_prefix(https), state.substr(0, name_letters)});
+}
 
 // The cookie is bound to its name and to the site it was set for.
 std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }

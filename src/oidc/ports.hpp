@@ -42,9 +42,7 @@ struct HttpRequest {
     std::optional<std::string> form;       // application/x-www-form-urlencoded: a POST whose body leaves at most once, ever
     const HttpPolicy* policy = nullptr;
 };
-
 enum class Transport : std::uint8_t { ok, unreachable, timeout, too_large, busy };
-
 struct HttpResponse {
     Transport transport = Transport::ok;
     long status = 0;
@@ -61,9 +59,8 @@ public:
     virtual Task<HttpResponse> send(HttpRequest request) = 0;  // never throws for a fault of the peer
 };
 
-using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
-
 // Times are Unix seconds. `record` is what session.hpp serialises.
+using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
 class SessionStore {
 public:
     virtual ~SessionStore() = default;
@@ -80,7 +77,7 @@ public:
     virtual const Endpoints* peek(const Provider& provider) = 0;                     // no wait; nullptr: a fetch is needed
     virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
-    // A newer set than `seen` after an unknown kid or a failed signature: at most one fetch per min_refresh; `seen` again when there is none.
+    // A newer set than `seen` after an unknown kid or a failed signature, else `seen` again: at most one fetch per min_refresh.
     virtual Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) = 0;
 };
 

@@ -43,10 +43,6 @@ bool is_siret(std::string_view value) { return value.size() == 14 && value.find_
 
 std::vector<Profile> make_table()
 {
-    Profile generic;
-    generic.name = "generic";
-    generic.title = "the provider";
-
     Profile portal;  // what the portals of the French State have in common
     portal.closed = portal.portal = true;
     portal.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
@@ -97,7 +93,7 @@ std::vector<Profile> make_table()
     pro.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
                       {"eidas0-mfa", "eidas1-mfa"},
                       {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
-    return {generic, low, plus, pro};
+    return {Profile(), low, plus, pro};
 }
 
 struct Row {
@@ -162,9 +158,9 @@ std::string why_refused(const Profile& profile, std::string_view name, const std
 
 bool is_reserved_argument(std::string_view name) noexcept
 {
-    return contains(Views{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
-                          "code_challenge_method", "request", "request_uri"},
-                    name);
+    constexpr std::string_view reserved[] = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
+                                             "nonce", "code_challenge", "code_challenge_method", "request", "request_uri"};
+    return contains(reserved, name);
 }
 
 std::string metadata_url(const Provider& provider)
@@ -176,8 +172,8 @@ std::string metadata_url(const Provider& provider)
 bool needs_metadata(const Provider& provider) noexcept
 {
     const Endpoints& given = provider.overrides;
-    return given.authorization.empty() || given.token.empty() || given.jwks.empty() || (provider.userinfo && given.userinfo.empty()) ||
-           (!provider.logout_uri.empty() && given.end_session.empty());
+    return given.authorization.empty() || given.token.empty() || given.jwks.empty() ||
+           (provider.userinfo && given.userinfo.empty()) || (!provider.logout_uri.empty() && given.end_session.empty());
 }
 
 Endpoints parse_metadata(const Provider& provider, std::string_view json)

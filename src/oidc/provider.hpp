@@ -21,8 +21,7 @@ struct Endpoints {
     bool pkce_s256 = false, callback_iss = false;  // authorization_response_iss_parameter_supported
 };
 
-// How documents are cached (metadata_cache, jwks_cache), in seconds.
-struct CachePolicy {
+struct CachePolicy {  // of documents (metadata_cache, jwks_cache)
     Seconds valid = 600, stale = 86400, min_refresh = 30;
 };
 
@@ -38,11 +37,13 @@ struct Encryption {
     std::vector<std::string> algs;  // of key management; A256GCM is the only content encryption
 };
 
+using AcrOrder = std::vector<std::string>;  // levels of authentication in ascending strength
+
 // What a profile sets and a directive may change.
 struct Terms {
     ClientAuth client_auth = ClientAuth::automatic;    // of a profile, not automatic: no other is accepted
     Switch pkce = Switch::automatic;
-    std::vector<std::vector<std::string>> acr_orders;  // ascending strength; of a profile, not empty: no other level exists
+    std::vector<AcrOrder> acr_orders;                  // of a profile, not empty: no other level exists
     std::vector<std::string> acr_default;              // asked for when acr_values is absent or empty
     std::vector<std::string> id_token_algs;            // empty: every asymmetric one
     bool userinfo = false;
@@ -54,8 +55,7 @@ struct ProfileIssuer {
     std::string_view environment, network, issuer;
 };
 
-// A parameter of the authorization URL whose values are limited.
-struct ArgumentRule {
+struct ArgumentRule {  // a parameter of the authorization URL whose values are limited
     std::string_view name;
     bool (*accepts)(std::string_view value);
     std::string_view wants;                            // completes "<title> wants"
@@ -63,7 +63,7 @@ struct ArgumentRule {
 
 // A kind of provider: what it accepts, and what it is asked for unless a directive says otherwise. A row of one table.
 struct Profile : Terms {
-    std::string_view name, title;                      // in the configuration, in messages
+    std::string_view name = "generic", title = "the provider";  // in the configuration, in messages
     std::vector<ProfileIssuer> issuers;                // the first one is the default
     bool portal = false;                               // registered with the State: hexadecimal secret, one algorithm, logout page
     bool closed = false;                               // a parameter outside the lists is refused
@@ -115,17 +115,13 @@ struct Provider : Terms {
     CookieRules cookie;
 };
 
-// The rows of the profile table; nullptr when the name is unknown.
-const Profile* find_profile(std::string_view name) noexcept;
 const std::vector<Profile>& profiles();
-
+const Profile* find_profile(std::string_view name) noexcept;  // nullptr: unknown
 // Whether one of the profile's orders holds the level (any level where it has none).
 bool knows_acr(const Profile& profile, std::string_view level) noexcept;
-
 // Why this provider would refuse the parameter on its authorization URL: a sentence with the remedy. Empty: it accepts it.
 // value: nullptr when it is not known yet.
 std::string why_refused(const Profile& profile, std::string_view name, const std::string* value);
-
 // Parameters that the module computes: nobody else sets them.
 bool is_reserved_argument(std::string_view name) noexcept;
 

@@ -54,12 +54,12 @@ struct NewSession {
 
 // Fails with Reason::session_too_large above 64 kB. A null claim is left out, and so is one with CR, LF or NUL in it.
 std::string serialize(const NewSession& session);
-
 // Sessions of another name, issuer or client are not this provider's.
 std::uint64_t binding_of(const Provider& provider);
 
 namespace entry_name {
-constexpr std::string_view id_token = "id_token", access_token = "access_token", return_path = "return_path", state_hash = "state_hash";
+constexpr std::string_view id_token = "id_token", access_token = "access_token";
+constexpr std::string_view return_path = "return_path", state_hash = "state_hash";
 }
 
 }  // namespace oidc

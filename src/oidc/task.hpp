@@ -25,7 +25,7 @@ public:
         std::coroutine_handle<> caller = std::noop_coroutine();
         struct Finish {
             bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept { return self.promise().caller; }
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> me) noexcept { return me.promise().caller; }
             void await_resume() const noexcept {}
         };
         Task get_return_object() noexcept { return Task{*this}; }

@@ -22,7 +22,8 @@ HttpRequest token_request(const Provider& provider, const Endpoints& endpoints, 
     const ClientAuth method = choose(provider, endpoints);
     const std::string_view secret = provider.client_secret.reveal();
     if (method == ClientAuth::basic) {  // RFC 6749 2.3.1: both parts are form-encoded before base64
-        request.headers.push_back("Authorization: Basic " + base64(percent_encode(provider.client_id) + ':' + percent_encode(secret)));
+        const std::string pair = percent_encode(provider.client_id) + ':' + percent_encode(secret);
+        request.headers.push_back("Authorization: Basic " + base64(pair));
     } else {
         params.push_back({"client_id", provider.client_id});
     }
@@ -68,12 +69,9 @@ Tokens parse_tokens(const HttpResponse& response)
 bool is_jwt(const Provider& provider, std::string_view content_type)
 {
     const bool jwt = equal_no_case(content_type.substr(0, content_type.find_first_of("; \t")), "application/jwt");
-    if (provider.userinfo_format == UserinfoFormat::jwt && !jwt) {
-        fail(Reason::userinfo_malformed, "the answer is no JWT, and userinfo_format wants one");
-    }
-    if (provider.userinfo_format == UserinfoFormat::json && jwt) {
-        fail(Reason::userinfo_malformed, "the answer is a JWT, and userinfo_format wants JSON");
-    }
+    const bool refused = provider.userinfo_format == (jwt ? UserinfoFormat::json : UserinfoFormat::jwt);
+    if (refused) fail(Reason::userinfo_malformed, jwt ? "the answer is a JWT, and userinfo_format wants JSON"
+                                                      : "the answer is no JWT, and userinfo_format wants one");
     return jwt;
 }
 
@@ -97,7 +95,8 @@ Json require_subject(Json claims, const std::string& subject)
 
 void require_response(const HttpResponse& response, std::string_view what, Reason too_large)
 {
-    const Reason reasons[] = {Reason::internal, Reason::provider_unreachable, Reason::provider_timeout, too_large, Reason::provider_busy};
+    using enum Reason;
+    const Reason reasons[] = {internal, provider_unreachable, provider_timeout, too_large, provider_busy};
     const Reason reason = reasons[static_cast<std::size_t>(response.transport)];  // in the order of Transport
     if (response.transport != Transport::ok) fail(reason, concat({what, ": ", response.error}));
 }
@@ -115,8 +114,8 @@ Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints,
     throw failure;
 }
 
-Task<Json> fetch_userinfo(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Tokens& tokens, std::string subject,
-                          std::int64_t now)
+Task<Json> fetch_userinfo(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Tokens& tokens,
+                          std::string subject, std::int64_t now)
 {
     if (endpoints.userinfo.empty()) fail(Reason::metadata_endpoint, "no userinfo_endpoint");
     HttpRequest request;

@@ -13,7 +13,8 @@ constexpr std::size_t max_return_target = 2048;
 bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
 bool is_unreserved(char c) noexcept
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    const char letter = static_cast<char>(c | 0x20);
+    return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 std::string lower(std::string_view text)

@@ -26,8 +26,7 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
 
 // RFC 3986 unreserved bytes stay, the rest is %XX: for query values and form bodies (a space is %20).
 std::string percent_encode(std::string_view bytes);
-// nullopt: a broken escape.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = true);
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = true);  // nullopt: a broken escape
 
 struct Param {
     std::string name, value;
@@ -35,8 +34,7 @@ struct Param {
 
 // nullopt: a broken escape, or more than `max_params`. Repeated names are all there, in order.
 std::optional<std::vector<Param>> parse_query(std::string_view query, std::size_t max_params = 64);
-// The last one of that name, "" when there is none.
-std::string_view last_value(const std::vector<Param>& params, std::string_view name) noexcept;
+std::string_view last_value(const std::vector<Param>& params, std::string_view name) noexcept;  // "" when there is none
 
 struct Arg {
     std::string_view name, value;
