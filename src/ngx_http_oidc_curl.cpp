@@ -127,8 +127,6 @@ private:
         // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
         set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
         set(CURLOPT_CRLFILE, file(policy.crl_file));
-        set(CURLOPT_SSLCERT, file(policy.certificate));
-        set(CURLOPT_SSLKEY, file(policy.certificate_key));
     }
 
     // libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use, so that its

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "ngx_http_oidc_worker.hpp"
-#include "oidc/metadata.hpp"
-#include "oidc/token.hpp"
+#include "oidc/provider.hpp"
+#include "oidc/protocol.hpp"
 
 namespace oidc::ngx {
 namespace {

@@ -5,7 +5,6 @@
 #include "ngx_http_oidc_worker.hpp"
 #include "oidc/failure.hpp"
 #include "oidc/login.hpp"
-#include "oidc/logout.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -18,16 +17,10 @@ constexpr std::string_view logged_out_page =
     "<!DOCTYPE html>\n<html lang=\"fr\">\n<head><meta charset=\"utf-8\"><title>D\xc3\xa9""connexion</title></head>\n"
     "<body><h1>Vous \xc3\xaates d\xc3\xa9""connect\xc3\xa9</h1>\n<p lang=\"en\">You are logged out.</p></body>\n</html>\n";
 
-std::vector<std::string> levels_of(ngx_http_request_t* r, const ProviderConf& conf)
+std::string levels_of(ngx_http_request_t* r, const ProviderConf& conf)
 {
-    std::vector<std::string> asked;
-    std::string_view text = conf.acr_values != nullptr ? evaluate(r, conf.acr_values) : std::string_view();
-    while (!text.empty()) {
-        std::size_t end = std::min(text.find(' '), text.size());
-        if (end > 0) asked.emplace_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return asked.empty() ? conf.provider.acr_default : asked;
+    std::string asked = conf.acr_values != nullptr ? join(words(evaluate(r, conf.acr_values)), " ") : "";
+    return asked.empty() ? join(conf.provider.acr_default, " ") : asked;
 }
 
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
@@ -225,7 +218,8 @@ ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
     Request request = make_request(r, conf);
     Destination here{return_path(request.target), 0};
     try {
-        Reply reply = begin_login(conf.provider, *endpoints, request, here, main_conf(r).cookie_keys.front(), worker_random);
+        const Secret& key = main_conf(r).cookie_keys.front();
+        Reply reply = begin_login(conf.provider, *endpoints, request, std::move(here), key, worker_random);
         request_ctx(r, true)->event = events[static_cast<std::size_t>(Endpoint::page)];
         return apply_reply(r, reply);
     } catch (const Failure& failure) {

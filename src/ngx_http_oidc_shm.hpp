@@ -9,7 +9,6 @@
 
 #include "ngx_http_oidc.hpp"
 #include "oidc/crypto.hpp"
-#include "oidc/crypto.hpp"
 
 namespace oidc::ngx {
 

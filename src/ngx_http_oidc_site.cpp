@@ -5,7 +5,7 @@
 #include <array>
 
 #include "oidc/cookie.hpp"
-#include "oidc/login_state.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -23,9 +23,8 @@ void each_cookie_line(ngx_http_request_t* r, Visit visit)
 
 bool is_ours(const void* conf, std::string_view name)
 {
-    for (std::string_view prefix : {attempt_cookie_prefix(true), attempt_cookie_prefix(false), rounds_cookie_prefix}) {
-        if (name.starts_with(prefix)) return true;
-    }
+    std::string_view bare = name.starts_with(host_prefix) ? name.substr(host_prefix.size()) : name;
+    if (bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix)) return true;
     return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers,
                                [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
 }

@@ -1,164 +1,127 @@
-#include "login_state.hpp"
-
-#include <algorithm>
 #include <charconv>
+
+#include "login.hpp"
 
 namespace oidc {
 namespace {
 
-constexpr std::size_t letters = 43;             // of 62: 256 bits
 constexpr std::size_t name_letters = 8;         // of the state, in the cookie's name
 constexpr std::size_t max_cookie_bytes = 4096;  // of all attempts together: a longer Cookie line may never reach the module
-constexpr char separator = '\n';                // no byte of a provider's name, a level or a local path
+constexpr std::size_t head_size = 2 + sizeof(Digest);
 
-constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-// Unbiased letters from a stream of bytes: those above the largest multiple of 62 are skipped.
-std::string draw_letters(std::string_view seed, std::size_t count)
+std::string own_name(bool https, std::string_view prefix, std::string_view rest = {})
 {
-    std::string drawn;
-    drawn.reserve(count);
-    for (std::size_t bytes = 160;; bytes *= 2) {
-        std::string stream(bytes, '\0');
-        expand(seed, {reinterpret_cast<unsigned char*>(stream.data()), stream.size()});
-        drawn.clear();
-        for (char c : stream) {
-            auto byte = static_cast<unsigned char>(c);
-            if (byte < 248 && drawn.size() < count) drawn += alphabet[byte % 62];
-        }
-        if (drawn.size() == count) return drawn;
-    }
-}
-
-std::string_view seed_view(const Attempt& attempt) noexcept
-{
-    return {reinterpret_cast<const char*>(attempt.seed.data()), attempt.seed.size()};
+    return concat({https ? host_prefix : "", prefix, rest});
 }
 
 std::string cookie_name(std::string_view state, bool https)
 {
-    return std::string(attempt_cookie_prefix(https)).append(state.substr(0, name_letters));
+    return own_name(https, attempt_cookie_prefix, state.substr(0, name_letters));
 }
 
 // The cookie is bound to its name and to the site it was set for.
-std::string associated_data(const std::string& name, const Request& request) { return name + separator + request.base_url; }
+std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
 
-std::string plaintext(const Attempt& attempt)
+CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
+
+std::string rounds_cookie(const Provider& provider, bool https) { return own_name(https, rounds_cookie_prefix, provider.name); }
+
+// Unbiased letters from a stream of bytes: those above the largest multiple of 62 are skipped, one in 32. That so
+// many bytes hold too few letters happens once in 2^400.
+void derive(Attempt& attempt)
 {
-    std::string text;
-    text += static_cast<char>(attempt.purpose);
-    text += static_cast<char>(attempt.restarts);
-    text += seed_view(attempt);
-    text += std::to_string(attempt.created);
-    text += separator;
-    text.append(attempt.provider) += separator;
-    for (const std::string& level : attempt.acr) text.append(level) += ' ';
-    text += separator;
-    text += attempt.return_path;
-    return text;
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::array<unsigned char, 272> stream;
+    expand(view(attempt.seed), stream);
+    auto to = attempt.letters.begin();
+    for (unsigned char byte : stream) {
+        if (byte < 248 && to != attempt.letters.end()) *to++ = alphabet[byte % 62];
+    }
 }
 
-std::string_view take_line(std::string_view& text) noexcept
+// No newline in a provider's name or a local path.
+std::string plaintext(const Attempt& attempt)
 {
-    std::size_t end = std::min(text.find(separator), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return line;
+    const char head[] = {static_cast<char>(attempt.purpose), static_cast<char>(attempt.restarts)};
+    return concat({{head, sizeof(head)}, view(attempt.seed), std::to_string(attempt.created), "\n", attempt.provider, "\n",
+                   attempt.return_path, "\n", attempt.acr});
 }
 
 std::optional<Attempt> parse(std::string_view text)
 {
+    if (text.size() < head_size) return std::nullopt;
     Attempt attempt;
-    if (text.size() < 2 + attempt.seed.size()) return std::nullopt;
     attempt.purpose = static_cast<Purpose>(text[0]);
     attempt.restarts = static_cast<std::uint8_t>(text[1]);
-    std::copy_n(text.begin() + 2, attempt.seed.size(), attempt.seed.begin());
-    text.remove_prefix(2 + attempt.seed.size());
-    std::string_view created = take_line(text);
+    std::copy(text.begin() + 2, text.begin() + head_size, attempt.seed.begin());
+    text.remove_prefix(head_size);
+    const std::string_view created = take(text, '\n');
     std::from_chars(created.data(), created.data() + created.size(), attempt.created);
-    attempt.provider = take_line(text);
-    for (std::string_view levels = take_line(text); !levels.empty();) {
-        std::size_t end = std::min(levels.find(' '), levels.size());
-        attempt.acr.emplace_back(levels.substr(0, end));
-        levels.remove_prefix(std::min(end + 1, levels.size()));
-    }
-    attempt.return_path = text;
-    return attempt;
+    attempt.provider = take(text, '\n');
+    attempt.return_path = take(text, '\n');
+    attempt.acr = text;
+    derive(attempt);
+    return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
 }
-
-CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
-
-std::string rounds_cookie(const Provider& provider) { return std::string(rounds_cookie_prefix) + provider.name; }
 
 }  // namespace
 
-std::string_view attempt_cookie_prefix(bool https) noexcept { return https ? "__Host-NGX_OIDC_LOGIN_" : "NGX_OIDC_LOGIN_"; }
-
-std::uint8_t rounds(const Provider& provider, const Request& request)
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
 {
-    std::string_view value = find_cookie(request.cookies, rounds_cookie(provider));
-    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? static_cast<std::uint8_t>(value[0] - '0') : 0;
+    Attempt attempt;
+    attempt.purpose = purpose;
+    attempt.created = request.now;
+    attempt.provider = provider.name;
+    random(attempt.seed);
+    derive(attempt);
+    return attempt;
 }
 
-std::string count_round(const Provider& provider, const Request& request, std::uint8_t so_far)
-{
-    constexpr Seconds memory = 10;  // a round without a person takes a second or two
-    return set_cookie(rounds_cookie(provider), std::to_string(std::min(so_far + 1, 9)), attributes(request), memory);
-}
-
-std::string forget_rounds(const Provider& provider, const Request& request)
-{
-    return delete_cookie(rounds_cookie(provider), attributes(request));
-}
-
-Derived derive(const Attempt& attempt)
-{
-    std::string drawn = draw_letters(seed_view(attempt), 3 * letters);
-    return {drawn.substr(0, letters), drawn.substr(letters, letters), drawn.substr(2 * letters)};
-}
-
-Digest use_key(const Attempt& attempt) { return sha256(seed_view(attempt)); }
-
-std::string seal_attempt(const Attempt& attempt, const Derived& derived, const Request& request, const Secret& key, RandomBytes random,
-                         Seconds timeout)
+void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
+                  RandomBytes random)
 {
     constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
-    std::string name = cookie_name(derived.state, request.https);
-    std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
-    return set_cookie(name, value, attributes(request), timeout + afterlife);
+    const std::string name = cookie_name(attempt.state(), request.https);
+    const std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
+    const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, own_name(request.https, attempt_cookie_prefix));
+    std::size_t bytes = name.size() + 1 + value.size();
+    for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
+        bytes += pending[i].first.size() + pending[i].second.size();
+        const bool full = kept >= provider.state_limit || bytes > max_cookie_bytes;
+        if (full) reply.set_cookies.push_back(delete_cookie(pending[i].first, attributes(request)));
+    }
+    reply.set_cookies.push_back(set_cookie(name, value, attributes(request), provider.state_timeout + afterlife));
+}
+
+std::string delete_attempt(const Attempt& attempt, const Request& request)
+{
+    return delete_cookie(cookie_name(attempt.state(), request.https), attributes(request));
 }
 
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys)
 {
-    if (state.size() != letters) return std::nullopt;
-    std::string name = cookie_name(state, request.https);
-    std::string_view value = find_cookie(request.cookies, name);
-    if (value.empty()) return std::nullopt;
+    if (state.size() != Attempt::length) return std::nullopt;
+    const std::string name = cookie_name(state, request.https);
+    const std::string_view value = find_cookie(request.cookies, name);
     for (const Secret& key : keys) {
-        std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request), value);
-        if (!opened) continue;
-        std::optional<Attempt> attempt = parse(*opened);
-        bool answers = attempt && equal_constant_time(derive(*attempt).state, state);
-        return answers ? attempt : std::nullopt;
+        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request), value);
+        std::optional<Attempt> attempt = opened ? parse(*opened) : std::nullopt;
+        if (attempt && equal_constant_time(attempt->state(), state)) return attempt;
     }
     return std::nullopt;
 }
 
-std::string delete_attempt(std::string_view state, const Request& request)
+std::uint8_t rounds(const Provider& provider, const Request& request)
 {
-    return delete_cookie(cookie_name(state, request.https), attributes(request));
+    const std::string_view value = find_cookie(request.cookies, rounds_cookie(provider, request.https));
+    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? static_cast<std::uint8_t>(value[0] - '0') : 0;
 }
 
-std::vector<std::string> drop_oldest(const Request& request, std::size_t limit, std::string_view new_line)
+std::string keep_rounds(const Provider& provider, const Request& request, int number)
 {
-    std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, attempt_cookie_prefix(request.https));
-    std::vector<std::string> dropped;
-    std::size_t bytes = std::min(new_line.find(';'), new_line.size());
-    for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
-        bytes += pending[i].first.size() + pending[i].second.size();
-        if (kept >= limit || bytes > max_cookie_bytes) dropped.push_back(delete_cookie(pending[i].first, attributes(request)));
-    }
-    return dropped;
+    constexpr Seconds memory = 10;  // a round without a person takes a second or two
+    const std::string value = number > 0 ? std::to_string(std::min(number, 9)) : "";
+    return set_cookie(rounds_cookie(provider, request.https), value, attributes(request), number > 0 ? memory : 0);
 }
 
 }  // namespace oidc

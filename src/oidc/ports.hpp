@@ -1,19 +1,40 @@
-// What the protocol needs from outside: the network, the shared store, the cached documents. Three virtual interfaces, nothing else.
+// What the protocol needs from outside (the network, the shared store, the cached documents: three virtual interfaces, nothing
+// else), what it reads of a browser's request, and what it answers.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "crypto.hpp"
+#include "failure.hpp"
 #include "provider.hpp"
 #include "task.hpp"
+#include "url.hpp"
 
 namespace oidc {
+
+// The views point into memory that outlives the handling of the request.
+struct Request {
+    std::string_view cookies;       // the Cookie header, several joined with "; "
+    std::string_view query;         // without '?'
+    std::string_view target;        // path and query as the browser sent them
+    std::string base_url;           // "scheme://host[:port]" as the browser sees this site
+    bool https = false;             // the scheme of base_url
+    std::int64_t now = 0;           // Unix seconds
+    std::vector<Param> args;        // for the authorization URL, evaluated, none empty
+    std::string acr;                // the levels to ask for, separated by spaces
+};
+
+struct Reply {
+    int status = 302;
+    std::string location;
+    std::vector<std::string> set_cookies;
+
+    Reply&& with(std::string set_cookie) &&
+    {
+        set_cookies.push_back(std::move(set_cookie));
+        return std::move(*this);
+    }
+};
 
 struct HttpRequest {
     std::string url;
@@ -21,9 +42,7 @@ struct HttpRequest {
     std::optional<std::string> form;       // application/x-www-form-urlencoded: a POST whose body leaves at most once, ever
     const HttpPolicy* policy = nullptr;
 };
-
 enum class Transport : std::uint8_t { ok, unreachable, timeout, too_large, busy };
-
 struct HttpResponse {
     Transport transport = Transport::ok;
     long status = 0;
@@ -31,15 +50,17 @@ struct HttpResponse {
     std::string error;                     // of the transport, for the log
 };
 
+// Throws the provider_* Failure of a call that brought no response.
+void require_response(const HttpResponse& response, std::string_view what, Reason too_large = Reason::provider_unreachable);
+
 class HttpClient {
 public:
     virtual ~HttpClient() = default;
     virtual Task<HttpResponse> send(HttpRequest request) = 0;  // never throws for a fault of the peer
 };
 
-using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
-
 // Times are Unix seconds. `record` is what session.hpp serialises.
+using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
 class SessionStore {
 public:
     virtual ~SessionStore() = default;
@@ -56,7 +77,7 @@ public:
     virtual const Endpoints* peek(const Provider& provider) = 0;                     // no wait; nullptr: a fetch is needed
     virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
-    // A newer set than `seen` after an unknown kid or a failed signature: at most one fetch per min_refresh; `seen` again when there is none.
+    // A newer set than `seen` after an unknown kid or a failed signature, else `seen` again: at most one fetch per min_refresh.
     virtual Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) = 0;
 };
 

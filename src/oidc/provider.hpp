@@ -1,11 +1,7 @@
 // A provider as configured: profile + directives, immutable after configuration. Lives as long as the configuration cycle.
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "jose.hpp"
 
@@ -21,14 +17,11 @@ enum class SameSite : std::uint8_t { lax, none, strict };
 // The endpoints in force: metadata (OpenID Connect Discovery 1.0 section 3) overridden by `endpoint` directives.
 struct Endpoints {
     std::string authorization, token, userinfo, jwks, end_session, revocation;
-    std::vector<std::string> auth_methods;   // token_endpoint_auth_methods_supported
-    std::vector<std::string> signing_algs;   // id_token_signing_alg_values_supported
-    bool pkce_s256 = false;
-    bool callback_iss = false;               // authorization_response_iss_parameter_supported
+    std::vector<std::string> auth_methods;         // token_endpoint_auth_methods_supported
+    bool pkce_s256 = false, callback_iss = false;  // authorization_response_iss_parameter_supported
 };
 
-// How documents are cached (metadata_cache, jwks_cache), in seconds.
-struct CachePolicy {
+struct CachePolicy {  // of documents (metadata_cache, jwks_cache)
     Seconds valid = 600, stale = 86400, min_refresh = 30;
 };
 
@@ -36,7 +29,7 @@ struct CachePolicy {
 struct HttpPolicy {
     std::int64_t timeout = 10000, connect_timeout = 3000;
     std::size_t max_response = 256 * 1024;
-    std::string ca_file, crl_file, proxy, certificate, certificate_key;
+    std::string ca_file, crl_file, proxy;
 };
 
 struct Encryption {
@@ -44,43 +37,42 @@ struct Encryption {
     std::vector<std::string> algs;  // of key management; A256GCM is the only content encryption
 };
 
+using AcrOrder = std::vector<std::string>;  // levels of authentication in ascending strength
+
+// What a profile sets and a directive may change.
+struct Terms {
+    ClientAuth client_auth = ClientAuth::automatic;    // of a profile, not automatic: no other is accepted
+    Switch pkce = Switch::automatic;
+    std::vector<AcrOrder> acr_orders;                  // of a profile, not empty: no other level exists
+    std::vector<std::string> acr_default;              // asked for when acr_values is absent or empty
+    std::vector<std::string> id_token_algs;            // empty: every asymmetric one
+    bool userinfo = false;
+    UserinfoFormat userinfo_format = UserinfoFormat::automatic;
+    bool logout_token_hint = false, logout_state = false;
+};
+
 struct ProfileIssuer {
     std::string_view environment, network, issuer;
 };
 
-// A parameter of the authorization URL whose values are limited.
-struct ArgumentRule {
+struct ArgumentRule {  // a parameter of the authorization URL whose values are limited
     std::string_view name;
     bool (*accepts)(std::string_view value);
     std::string_view wants;                            // completes "<title> wants"
 };
 
 // A kind of provider: what it accepts, and what it is asked for unless a directive says otherwise. A row of one table.
-struct Profile {
-    std::string_view name, title;                      // in the configuration, in messages
+struct Profile : Terms {
+    std::string_view name = "generic", title = "the provider";  // in the configuration, in messages
     std::vector<ProfileIssuer> issuers;                // the first one is the default
-
+    bool portal = false;                               // registered with the State: hexadecimal secret, one algorithm, logout page
     bool closed = false;                               // a parameter outside the lists is refused
     std::vector<std::string_view> authorization_args;  // accepted beyond the standard ones that we always send
     std::vector<ArgumentRule> argument_rules;
-    std::string_view max_age_refusal;                  // why max_age cannot work; empty: it can
-    std::string_view pkce_refusal;                     // why pkce cannot work; empty: it can
-    Switch pkce = Switch::automatic;
-
-    std::vector<std::vector<std::string>> acr_orders;  // ascending strength; not empty: no other level exists
-    std::vector<std::string> acr_default;              // always sent
-
-    ClientAuth client_auth = ClientAuth::automatic;    // not automatic: no other is accepted
-    bool portal = false;                               // registered with the State: hexadecimal secret, one algorithm, logout page
-
-    std::vector<std::string> id_token_algs;            // unless named
+    std::string_view max_age_refusal, pkce_refusal;    // why max_age, why pkce cannot work; empty: it can
     std::vector<std::string> known_algs;               // empty: any
     Switch encryption = Switch::automatic;             // on: every token is encrypted, off: none is
-    bool userinfo = false;
-    UserinfoFormat userinfo_format = UserinfoFormat::automatic;
     bool userinfo_json = true;                         // plain JSON can be had
-
-    bool logout_token_hint = false, logout_state = false;
     bool logout_needs_hint = false;                    // its end_session endpoint shows an error page without id_token_hint
 };
 
@@ -92,7 +84,7 @@ struct CookieRules {
     Switch secure = Switch::automatic;                 // automatic: on https
 };
 
-struct Provider {
+struct Provider : Terms {
     std::string name;
     const Profile* profile = nullptr;
     std::uint64_t binding = 0;                         // of sessions to this provider: session.hpp's binding_of
@@ -107,44 +99,40 @@ struct Provider {
     Secret client_secret;
     std::vector<OwnKey> own_keys;
     std::string own_jwks;                              // the document served at client_jwks_uri
-    ClientAuth client_auth = ClientAuth::automatic;
+    Seconds client_jwks_max_age = 600;
 
     std::string redirect_uri = "/oidc_callback";       // path, or absolute URI
     std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri;
-    Seconds client_jwks_max_age = 600;
-
     std::string scope = "openid";                      // space-separated
-    std::vector<std::string> acr_default;              // asked for when acr_values is absent or empty
-    std::vector<std::vector<std::string>> acr_orders;  // the profile's, else the one order that acr_values lists
     std::optional<Seconds> max_age;
-    Switch pkce = Switch::automatic, iss_parameter = Switch::automatic;
-
-    std::vector<std::string> id_token_algs;            // empty: metadata without HS* and none
-    Encryption id_token_encryption;
-    bool userinfo = false;
-    UserinfoFormat userinfo_format = UserinfoFormat::automatic;
+    Switch iss_parameter = Switch::automatic;
     std::vector<std::string> userinfo_algs;            // empty: as the ID token
-    Encryption userinfo_encryption;
+    Encryption id_token_encryption, userinfo_encryption;
 
     Seconds clock_skew = 60, state_timeout = 1800, session_timeout = 8 * 3600;
     std::size_t state_limit = 8;
     Seconds session_idle_timeout = 0, session_max_lifetime = 0;  // 0: off
     CookieRules cookie;
-    bool logout_token_hint = false, logout_state = false;
 };
 
-// The rows of the profile table; nullptr when the name is unknown.
-const Profile* find_profile(std::string_view name) noexcept;
 const std::vector<Profile>& profiles();
-
+const Profile* find_profile(std::string_view name) noexcept;  // nullptr: unknown
 // Whether one of the profile's orders holds the level (any level where it has none).
 bool knows_acr(const Profile& profile, std::string_view level) noexcept;
-
 // Why this provider would refuse the parameter on its authorization URL: a sentence with the remedy. Empty: it accepts it.
 // value: nullptr when it is not known yet.
 std::string why_refused(const Profile& profile, std::string_view name, const std::string* value);
-
 // Parameters that the module computes: nobody else sets them.
 bool is_reserved_argument(std::string_view name) noexcept;
+
+// ---- Metadata (OpenID Connect Discovery 1.0 sections 3 and 4; RFC 8414)
+
+// Where it is read: config_url, else under the issuer (Discovery 4.1).
+std::string metadata_url(const Provider& provider);
+// False when the `endpoint` directives name every endpoint that this provider's configuration makes use of.
+bool needs_metadata(const Provider& provider) noexcept;
+// The endpoints in force: `endpoint` directives win over the document, and what they name may be absent or wrong in it.
+// Fails with metadata_malformed, metadata_issuer or metadata_endpoint.
+Endpoints parse_metadata(const Provider& provider, std::string_view json);
 
 }  // namespace oidc

@@ -1,11 +1,6 @@
-// A session as one flat record: a header, then entries sorted by name whose values are the text of variables. A request that
-// has a session reads it where it lies: no parsing, no allocation.
+// A session as one flat record: a header, then entries whose values are the text of variables. A request that has a session reads
+// it where it lies: no parsing, no allocation.
 #pragma once
-
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "json.hpp"
 #include "provider.hpp"
@@ -32,20 +27,20 @@ public:
     SessionView() = default;
     explicit SessionView(std::string_view record) noexcept;
 
-    explicit operator bool() const noexcept { return !record_.empty(); }
-    std::uint64_t binding() const noexcept;
-    SessionTimes times() const noexcept;
-    std::size_t size() const noexcept { return count_; }
-    Entry entry(std::size_t index) const noexcept;
+    explicit operator bool() const noexcept { return !entries_.empty(); }
+    std::uint64_t binding() const noexcept { return binding_; }
+    SessionTimes times() const noexcept { return times_; }
     std::optional<Entry> find(std::string_view name, Source source) const noexcept;
-
     // The claim as an application means it: protocol claims of the ID token, the rest of UserInfo first.
     std::optional<Entry> claim(std::string_view name) const noexcept;
     std::string_view internal(std::string_view name) const noexcept;  // "" when absent
+    // A JSON object built from the entries: the claims of one source, or all of them merged; "" when there is none.
+    friend std::string claims_json(const SessionView& session, std::optional<Source> only);
 
 private:
-    std::string_view record_;
-    std::size_t count_ = 0;
+    std::string_view entries_;
+    SessionTimes times_;
+    std::uint64_t binding_ = 0;
 };
 
 // What a login leaves behind.
@@ -59,15 +54,12 @@ struct NewSession {
 
 // Fails with Reason::session_too_large above 64 kB. A null claim is left out, and so is one with CR, LF or NUL in it.
 std::string serialize(const NewSession& session);
-
 // Sessions of another name, issuer or client are not this provider's.
 std::uint64_t binding_of(const Provider& provider);
 
-// A JSON object built from the entries: the claims of one source, or all of them merged; "" when there is none.
-std::string claims_json(const SessionView& session, std::optional<Source> only);
-
 namespace entry_name {
-constexpr std::string_view id_token = "id_token", access_token = "access_token", return_path = "return_path", state_hash = "state_hash";
+constexpr std::string_view id_token = "id_token", access_token = "access_token";
+constexpr std::string_view return_path = "return_path", state_hash = "state_hash";
 }
 
 }  // namespace oidc

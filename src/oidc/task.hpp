@@ -2,13 +2,20 @@
 
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 
 namespace oidc {
 
+// Owns a coroutine. Destroying a suspended one is the one and only way to cancel it.
+struct DestroyFrame {
+    template <class Promise>
+    void operator()(Promise* promise) const noexcept { std::coroutine_handle<Promise>::from_promise(*promise).destroy(); }
+};
+template <class Promise> using Frame = std::unique_ptr<Promise, DestroyFrame>;
+
 // A lazy coroutine: it starts when awaited and is destroyed with its owner.
-// Destroying a suspended Task is the one and only way to cancel it.
 template <class T>
 class [[nodiscard]] Task {
 public:
@@ -16,47 +23,33 @@ public:
         std::optional<T> value;
         std::exception_ptr error;
         std::coroutine_handle<> caller = std::noop_coroutine();
-
         struct Finish {
             bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> self) noexcept
-            {
-                return self.promise().caller;
-            }
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> me) noexcept { return me.promise().caller; }
             void await_resume() const noexcept {}
         };
-
-        Task get_return_object() noexcept
-        {
-            return Task{std::coroutine_handle<promise_type>::from_promise(*this)};
-        }
+        Task get_return_object() noexcept { return Task{*this}; }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         Finish final_suspend() const noexcept { return {}; }
         void unhandled_exception() noexcept { error = std::current_exception(); }
         template <class U> void return_value(U&& v) { value.emplace(std::forward<U>(v)); }
     };
 
-    Task(Task&& other) noexcept : self_{std::exchange(other.self_, nullptr)} {}
-    Task& operator=(Task&&) = delete;
-    ~Task() { if (self_) self_.destroy(); }
-
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept
     {
-        self_.promise().caller = caller;
-        return self_;
+        frame_->caller = caller;
+        return std::coroutine_handle<promise_type>::from_promise(*frame_);
     }
     T await_resume()
     {
-        auto& promise = self_.promise();
-        if (promise.error) std::rethrow_exception(promise.error);
-        return std::move(*promise.value);
+        if (frame_->error) std::rethrow_exception(frame_->error);
+        return std::move(*frame_->value);
     }
 
 private:
-    explicit Task(std::coroutine_handle<promise_type> self) noexcept : self_{self} {}
-
-    std::coroutine_handle<promise_type> self_;
+    explicit Task(promise_type& promise) noexcept : frame_{&promise} {}
+    Frame<promise_type> frame_;
 };
 
 // Awaits a named awaiter that can be neither copied nor moved: g++ 12 copies what a call in a co_await refers to.
@@ -72,15 +65,11 @@ private:
     Awaiter* awaiter_;
 };
 
-// The root of a chain of Tasks. Its owner (the request) starts it and cancels it
-// by destroying it; it has no caller to resume.
+// The root of a chain of Tasks: its owner starts it, and cancels it by destroying it. It has no caller to resume.
 class [[nodiscard]] Root {
 public:
     struct promise_type {
-        Root get_return_object() noexcept
-        {
-            return Root{std::coroutine_handle<promise_type>::from_promise(*this)};
-        }
+        Root get_return_object() noexcept { return Root{*this}; }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         std::suspend_always final_suspend() const noexcept { return {}; }
         void unhandled_exception() noexcept { std::terminate(); }
@@ -88,21 +77,11 @@ public:
     };
 
     Root() noexcept = default;
-    Root(Root&& other) noexcept : self_{std::exchange(other.self_, nullptr)} {}
-    Root& operator=(Root&& other) noexcept
-    {
-        std::swap(self_, other.self_);
-        return *this;
-    }
-    ~Root() { if (self_) self_.destroy(); }
-
-    void start() { self_.resume(); }
-    bool done() const noexcept { return self_ && self_.done(); }
+    void start() { std::coroutine_handle<promise_type>::from_promise(*frame_).resume(); }
 
 private:
-    explicit Root(std::coroutine_handle<promise_type> self) noexcept : self_{self} {}
-
-    std::coroutine_handle<promise_type> self_;
+    explicit Root(promise_type& promise) noexcept : frame_{&promise} {}
+    Frame<promise_type> frame_;
 };
 
 }  // namespace oidc

@@ -1,8 +1,8 @@
 #include "url.hpp"
 
 #include <arpa/inet.h>
+#include <strings.h>
 
-#include <algorithm>
 #include <charconv>
 
 namespace oidc {
@@ -10,17 +10,11 @@ namespace {
 
 constexpr std::size_t max_return_target = 2048;
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
-bool is_unreserved(char c) noexcept { return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-
-int hex_value(char c) noexcept
+bool is_unreserved(char c) noexcept
 {
-    if (is_digit(c)) return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+    const char letter = static_cast<char>(c | 0x20);
+    return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 std::string lower(std::string_view text)
@@ -30,55 +24,94 @@ std::string lower(std::string_view text)
     return out;
 }
 
-// Dotted decimal or RFC 4291 text only: the address's bytes.
-template <int Family>
-std::optional<in6_addr> parse_address(std::string_view text)
-{
-    in6_addr address{};
-    return inet_pton(Family, std::string(text).c_str(), &address) == 1 ? std::optional(address) : std::nullopt;
-}
-
-// host, host:port, [v6], [v6]:port
-bool parse_authority(std::string_view text, Url& url)
-{
-    std::string_view port;
-    if (text.starts_with('[')) {
-        std::size_t close = text.find(']');
-        if (close == text.npos || !parse_address<AF_INET6>(text.substr(1, close - 1))) return false;
-        url.host = lower(text.substr(1, close - 1));
-        port = text.substr(close + 1);
-    } else {
-        std::size_t colon = std::min(text.find(':'), text.size());
-        url.host = lower(text.substr(0, colon));
-        port = text.substr(colon);
-        if (url.host.empty() || !std::ranges::all_of(url.host, is_unreserved)) return false;
-    }
-    url.port = url.scheme == "https" ? 443 : 80;
-    if (port.empty()) return true;
-    auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), url.port);
-    bool number = port.size() > 1 && is_digit(port[1]) && error == std::errc{} && end == port.data() + port.size();
-    return port.front() == ':' && number && url.port > 0 && url.port <= 65535;
-}
-
+template <bool (*stays)(char) noexcept>
 void append_encoded(std::string& out, std::string_view bytes)
 {
     constexpr std::string_view digits = "0123456789ABCDEF";
     for (char c : bytes) {
         auto byte = static_cast<unsigned char>(c);
-        if (is_unreserved(c)) {
-            out += c;
-        } else {
-            out += {'%', digits[byte >> 4], digits[byte & 15]};
-        }
+        if (stays(c)) out += c;
+        else out += {'%', digits[byte >> 4], digits[byte & 15]};
     }
+}
+
+// The first byte of an address in dotted decimal or RFC 4291 text.
+template <int Family>
+std::optional<int> first_byte(std::string_view text)
+{
+    in6_addr address{};
+    return inet_pton(Family, std::string(text).c_str(), &address) == 1 ? std::optional<int>(address.s6_addr[0]) : std::nullopt;
+}
+
+// host, host:port, [v6], [v6]:port
+bool parse_authority(std::string_view text, Url& url)
+{
+    const bool bracketed = text.starts_with('[');
+    const std::size_t end = std::min(text.find(bracketed ? ']' : ':'), text.size());
+    url.host = lower(text.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end));
+    const bool address = bracketed && end < text.size() && first_byte<AF_INET6>(url.host);
+    if (!address && (bracketed || url.host.empty() || !std::ranges::all_of(url.host, is_unreserved))) return false;
+
+    const std::string_view port = text.substr(bracketed ? end + 1 : end);
+    url.port = url.scheme == "https" ? 443 : 80;
+    if (port.empty()) return true;
+    std::uint16_t number = 0;
+    const char* last = port.data() + port.size();
+    const bool whole = port.size() > 1 && std::from_chars(port.data() + 1, last, number).ptr == last;
+    url.port = number;
+    return port.front() == ':' && whole && number > 0;
 }
 
 }  // namespace
 
+bool equal_no_case(std::string_view a, std::string_view b) noexcept
+{
+    return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view trim(std::string_view text) noexcept
+{
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
+std::string_view take(std::string_view& rest, char separator) noexcept
+{
+    std::string_view front = rest.substr(0, rest.find(separator));
+    rest.remove_prefix(std::min(front.size() + 1, rest.size()));
+    return front;
+}
+
+std::vector<std::string> words(std::string_view text, char separator)
+{
+    std::vector<std::string> found;
+    while (!text.empty()) {
+        if (std::string_view word = take(text, separator); !word.empty()) found.emplace_back(word);
+    }
+    return found;
+}
+
+std::string concat(std::initializer_list<std::string_view> parts)
+{
+    std::size_t size = 0;
+    for (std::string_view part : parts) size += part.size();
+    std::string whole;
+    whole.reserve(size);
+    for (std::string_view part : parts) whole += part;
+    return whole;
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view separator)
+{
+    std::string text;
+    for (const std::string& word : words) text.append(text.empty() ? "" : separator).append(word);
+    return text;
+}
+
 std::string percent_encode(std::string_view bytes)
 {
     std::string out;
-    append_encoded(out, bytes);
+    append_encoded<is_unreserved>(out, bytes);
     return out;
 }
 
@@ -87,14 +120,14 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out += text[i] == '+' && plus_is_space ? ' ' : text[i];
+        unsigned char byte = 0;
+        const char* at = text.data() + i;
+        if (*at != '%') {
+            out += *at == '+' && plus_is_space ? ' ' : *at;
             continue;
         }
-        if (text.size() - i < 3) return std::nullopt;
-        int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        out += static_cast<char>(high * 16 + low);
+        if (text.size() - i < 3 || std::from_chars(at + 1, at + 3, byte, 16).ptr != at + 3) return std::nullopt;
+        out += static_cast<char>(byte);
         i += 2;
     }
     return out;
@@ -104,16 +137,20 @@ std::optional<std::vector<Param>> parse_query(std::string_view query, std::size_
 {
     std::vector<Param> params;
     while (!query.empty()) {
-        std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(pair.size() + 1, query.size()));
+        std::string_view pair = take(query, '&');
         if (pair.empty()) continue;
-        std::size_t equals = std::min(pair.find('='), pair.size());
-        std::optional<std::string> name = percent_decode(pair.substr(0, equals));
-        std::optional<std::string> value = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
+        std::optional<std::string> name = percent_decode(take(pair, '='));
+        std::optional<std::string> value = percent_decode(pair);
         if (!name || !value || params.size() == max_params) return std::nullopt;
         params.push_back({std::move(*name), std::move(*value)});
     }
     return params;
+}
+
+std::string_view last_value(const std::vector<Param>& params, std::string_view name) noexcept
+{
+    auto last = std::find_if(params.rbegin(), params.rend(), [&](const Param& param) { return param.name == name; });
+    return last == params.rend() ? std::string_view() : last->value;
 }
 
 std::string append_args(std::string_view url, const std::vector<Arg>& args)
@@ -124,45 +161,47 @@ std::string append_args(std::string_view url, const std::vector<Arg>& args)
     std::string out;
     out.reserve(size);
     out = base;
-    bool first = base.find('?') == base.npos;
-    bool joined = base.ends_with('?') || base.ends_with('&');
     for (const Arg& arg : args) {
-        if (!joined) out += first ? '?' : '&';
-        first = joined = false;
-        append_encoded(out, arg.name);
+        if (!out.ends_with('?') && !out.ends_with('&')) out += out.find('?') == out.npos ? '?' : '&';
+        append_encoded<is_unreserved>(out, arg.name);
         out += '=';
-        append_encoded(out, arg.value);
+        append_encoded<is_unreserved>(out, arg.value);
     }
     return out.append(url.substr(base.size()));
 }
 
 std::optional<Url> parse_url(std::string_view text)
 {
-    std::size_t mark = text.find("://");
-    bool plain = std::ranges::all_of(text, is_visible) && text.find_first_of("\\#") == text.npos;
-    if (!plain || mark == text.npos) return std::nullopt;
     Url url;
+    const std::size_t mark = text.find("://");
+    const bool plain = std::ranges::all_of(text, is_visible) && text.find_first_of("\\#") == text.npos;
+    if (mark == text.npos || !plain) return std::nullopt;
     url.scheme = lower(text.substr(0, mark));
-    if (url.scheme != "https" && url.scheme != "http") return std::nullopt;
-    std::string_view rest = text.substr(mark + 3);
-    std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-    if (!parse_authority(rest.substr(0, end), url)) return std::nullopt;
-    url.path = rest.substr(end);
-    if (!url.path.starts_with('/')) url.path.insert(0, "/");
-    return url;
+    text.remove_prefix(mark + 3);
+    const std::size_t end = std::min(text.find_first_of("/?"), text.size());
+    url.path = concat({text.substr(end).starts_with('/') ? "" : "/", text.substr(end)});
+    const bool http = url.scheme == "https" || url.scheme == "http";
+    return http && parse_authority(text.substr(0, end), url) ? std::optional(std::move(url)) : std::nullopt;
 }
 
 bool is_loopback(std::string_view host)
 {
     std::string name = lower(host);
-    std::optional<in6_addr> ipv4 = parse_address<AF_INET>(name);
-    return name == "localhost" || name.ends_with(".localhost") || name == "::1" || (ipv4 && ipv4->s6_addr[0] == 127);
+    return name == "localhost" || name.ends_with(".localhost") || name == "::1" || first_byte<AF_INET>(name) == 127;
 }
 
 bool is_local_path(std::string_view target)
 {
-    if (!target.starts_with('/') || target.starts_with("//") || target.size() > max_return_target) return false;
-    return std::all_of(target.begin(), target.end(), [](char c) { return is_visible(c) && c != '\\'; });
+    return target.starts_with('/') && !target.starts_with("//") && target.size() <= max_return_target &&
+           std::ranges::all_of(target, [](char c) { return is_visible(c) && c != '\\'; });
+}
+
+std::string return_path(std::string_view target)
+{
+    if (is_local_path(target)) return std::string(target);
+    std::string path;
+    append_encoded<is_visible>(path, target);
+    return is_local_path(path) ? path : "/";
 }
 
 }  // namespace oidc

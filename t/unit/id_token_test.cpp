@@ -1,5 +1,5 @@
 // OpenID Connect Core 3.1.3.7, one table: a change of a valid token, and the Reason it is refused with.
-#include "oidc/id_token.hpp"
+#include "oidc/protocol.hpp"
 
 #include <gtest/gtest.h>
 
@@ -56,9 +56,15 @@ std::string payload(const Changes& changes = {})
 
 Jwks keys() { return parse_jwks(tokens::jwks_text({tokens::jwk(key("P-256")), tokens::jwk(key("rsa2048"))})); }
 
+VerifiedJws verify_id_token(const Jws& token, const Jwks& with, const Provider& of, const Expected& wanted)
+{
+    VerifiedJws jws = verify(token, with, id_token_policy(of));
+    require_id_token(jws, of, wanted, now);
+    return jws;
+}
 std::string judge(const std::string& token, const Expected& wanted = expected(), const Provider& of = provider())
 {
-    return verdict([&] { verify_id_token(parse_jws(token, id_token_reasons), keys(), of, wanted, now); });
+    return verdict([&] { verify_id_token(parse_jws(token, id_token_reasons), keys(), of, wanted); });
 }
 std::string judge(const Changes& changes, const Expected& wanted = expected(), const Provider& of = provider())
 {
@@ -79,7 +85,7 @@ TEST(IdToken, OfTheThreeFrenchProvidersIsAccepted)
 TEST(IdToken, GivesItsClaimsOnceVerified)
 {
     const std::string token = tokens::sign("ES256", key("P-256"), header_of("ES256"), payload());
-    const VerifiedJws jws = verify_id_token(parse_jws(token, id_token_reasons), keys(), provider(), expected(), now);
+    const VerifiedJws jws = verify_id_token(parse_jws(token, id_token_reasons), keys(), provider(), expected());
     EXPECT_EQ(jws.claims().string("sub"), "0123456789abcdefv1");
     EXPECT_EQ(jws.compact(), token);
 }

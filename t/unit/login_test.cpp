@@ -6,7 +6,6 @@
 
 #include "oidc/failure.hpp"
 #include "oidc/login.hpp"
-#include "oidc/logout.hpp"
 #include "oidc/session.hpp"
 
 using namespace oidc;

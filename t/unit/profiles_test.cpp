@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "oidc/id_token.hpp"
+#include "oidc/protocol.hpp"
 #include "oidc/url.hpp"
 
 namespace oidc {

@@ -1,0 +1,50 @@
+// What a provider sends for one login: tokens, an ID token, UserInfo.
+#pragma once
+
+#include "jose.hpp"
+#include "ports.hpp"
+
+namespace oidc {
+
+// ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
+struct Tokens {
+    std::string id_token, access_token;
+    std::optional<std::int64_t> expires_in;   // seconds
+};
+
+struct CodeExchange {
+    std::string code, redirect_uri, verifier;  // verifier empty: no PKCE
+    Digest use_key;                            // of the attempt: a code that is refused for good leaves no trace of its state
+};
+
+// The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type, id_token_missing,
+// provider_*.
+Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints, Ports& ports, CodeExchange exchange);
+
+// ---- Signed tokens
+// Decrypts where the configuration says so, and verifies. An unknown kid or a failed signature asks once for newer keys.
+Task<VerifiedJws> open_token(std::string token, const Provider& provider, Documents& documents, const Encryption& encryption,
+                             const VerifyPolicy& policy);
+// The algorithms configured for ID tokens, else every asymmetric one.
+VerifyPolicy id_token_policy(const Provider& provider);
+// What this login asked for and received, to which its ID token must answer.
+struct Expected {
+    std::string nonce;
+    std::vector<std::string> acr;             // the levels asked for, empty: not judged
+    std::string access_token;                 // for at_hash
+    std::optional<std::int64_t> max_age;      // seconds
+};
+
+// OpenID Connect Core 3.1.3.7, but for the signature. Throws Failure with an id_token_* Reason. `now` in Unix seconds.
+void require_id_token(const VerifiedJws& jws, const Provider& provider, const Expected& expected, std::int64_t now);
+// Checks 2-5 and 9-10 of it: issuer, audience, azp, exp, iat.
+void require_claims(const Json& claims, const Provider& provider, std::int64_t now);
+// True when `level` is one of `asked`, or stands above one of them in one of the provider's orders of strength.
+bool acr_at_least(const std::vector<AcrOrder>& orders, const std::vector<std::string>& asked, std::string_view level);
+
+// ---- UserInfo (OpenID Connect Core 5.3): JSON, a signed JWT, or a JWT signed then encrypted
+// The claims, their `sub` equal to the ID token's (5.3.2). Reasons: userinfo_*, provider_*.
+Task<Json> fetch_userinfo(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Tokens& tokens,
+                          std::string subject, std::int64_t now);
+
+}  // namespace oidc

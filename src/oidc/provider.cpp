@@ -1,0 +1,198 @@
+// What is known of each kind of provider, in one table; and what a provider says of itself.
+#include "provider.hpp"
+
+#include "failure.hpp"
+#include "json.hpp"
+#include "url.hpp"
+
+namespace oidc {
+namespace {
+
+using Views = std::initializer_list<std::string_view>;
+
+bool all_words_in(std::string_view value, Views known)
+{
+    const std::vector<std::string> found = words(value);
+    return !found.empty() && std::ranges::all_of(found, [&](const std::string& word) { return contains(known, word); });
+}
+
+bool is_franceconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent"}); }
+bool is_proconnect_prompt(std::string_view value) { return all_words_in(value, {"login", "consent", "none"}); }
+
+// {"id_token":{"amr":null}}: any other claim makes FranceConnect ask for consent again and again.
+bool is_authentication_claims(std::string_view value)
+{
+    const Json claims = Json::parse(value);
+    return claims.is_object() && std::ranges::all_of(claims.names(), [&](const std::string& member) {
+        return member == "id_token" && claims.at(member).is_object() &&
+               std::ranges::all_of(claims.at(member).names(),
+                                   [](const std::string& claim) { return contains(Views{"amr", "acr", "auth_time"}, claim); });
+    });
+}
+
+bool is_email(std::string_view value)
+{
+    const std::size_t at = value.find('@');
+    if (at == 0 || at == value.npos || value.rfind('@') != at) return false;
+    const std::string_view domain = value.substr(at + 1);
+    const bool spaced = std::ranges::any_of(value, [](char c) { return (c >= 0 && c <= 0x20) || c == 0x7f; });
+    return !spaced && domain.find('.', 1) != domain.npos && !domain.starts_with('.') && !domain.ends_with('.');
+}
+
+bool is_siret(std::string_view value) { return value.size() == 14 && value.find_first_not_of("0123456789") == value.npos; }
+
+std::vector<Profile> make_table()
+{
+    Profile portal;  // what the portals of the French State have in common
+    portal.closed = portal.portal = true;
+    portal.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
+    portal.client_auth = ClientAuth::post;
+    portal.id_token_algs = {"ES256", "RS256"};
+    portal.known_algs = {"ES256", "RS256", "HS256"};
+    portal.encryption = Switch::off;
+    portal.userinfo = portal.logout_token_hint = portal.logout_state = true;
+    portal.userinfo_format = UserinfoFormat::jwt;
+    portal.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
+
+    Profile low = portal;
+    low.name = "franceconnect";
+    low.title = "FranceConnect";
+    low.issuers = {{"production", "internet", "https://oidc.franceconnect.gouv.fr/api/v2"},
+                   {"integration", "internet", "https://fcp-low.integ01.dev-franceconnect.fr/api/v2"}};
+    low.argument_rules = {{"prompt", is_franceconnect_prompt, "prompt to be login, consent or both"},
+                          {"claims", is_authentication_claims, "claims to name amr, acr and auth_time of the id_token alone"}};
+    low.pkce_refusal = "refuses PKCE parameters with an error page";
+    low.pkce = Switch::off;
+    low.userinfo_json = false;
+    low.logout_needs_hint = true;
+    low.acr_orders = {{"eidas1"}};
+    low.acr_default = {"eidas1"};
+
+    Profile plus = low;
+    plus.name = "franceconnect_plus";
+    plus.title = "FranceConnect+";
+    plus.issuers = {{"production", "internet", "https://auth.franceconnect.gouv.fr/api/v2"},
+                    {"integration", "internet", "https://auth.integ01.dev-franceconnect.fr/api/v2"}};
+    plus.acr_orders = {{"eidas2", "eidas3"}};
+    plus.acr_default = {"eidas2"};
+    plus.id_token_algs = plus.known_algs = {"ES256"};
+    plus.encryption = Switch::on;
+
+    Profile pro = portal;
+    pro.name = "proconnect";
+    pro.title = "ProConnect";
+    pro.issuers = {{"production", "internet", "https://auth.agentconnect.gouv.fr/api/v2"},
+                   {"integration", "internet", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
+                   {"production", "rie", "https://auth.agentconnect.rie.gouv.fr/api/v2"},
+                   {"integration", "rie", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"}};
+    pro.authorization_args.insert(pro.authorization_args.end(), {"login_hint", "siret_hint"});
+    pro.argument_rules = {{"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
+                          {"login_hint", is_email, "login_hint to be an e-mail address"},
+                          {"siret_hint", is_siret, "siret_hint to be 14 digits"}};
+    pro.pkce = Switch::on;
+    pro.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
+                      {"eidas0-mfa", "eidas1-mfa"},
+                      {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
+    return {Profile(), low, plus, pro};
+}
+
+struct Row {
+    const char* name;
+    std::string Endpoints::*endpoint;
+    bool required;
+};
+
+constexpr Row rows[] = {
+    {"authorization_endpoint", &Endpoints::authorization, true}, {"token_endpoint", &Endpoints::token, true},
+    {"jwks_uri", &Endpoints::jwks, true},                        {"userinfo_endpoint", &Endpoints::userinfo, false},
+    {"end_session_endpoint", &Endpoints::end_session, false},    {"revocation_endpoint", &Endpoints::revocation, false},
+};
+
+// Endpoints receive secrets and codes, and the authorization endpoint becomes a Location header. An absent member and a null
+// one say the same.
+std::string read_endpoint(const Row& row, const Json& document, bool http_allowed)
+{
+    const std::string name = row.name;
+    const Json member = document.at(name);
+    if (!member || member.is_null()) {
+        if (row.required) fail(Reason::metadata_malformed, name + " is missing");
+        return {};
+    }
+    if (!member.is_string()) fail(Reason::metadata_malformed, name + " is not a string");
+    const std::optional<Url> url = parse_url(member.text());
+    if (!url) fail(Reason::metadata_endpoint, name + " is not an absolute URL");
+    if (url->scheme != "https" && !http_allowed) fail(Reason::metadata_endpoint, name + " is not https");
+    return std::string(member.text());
+}
+
+}  // namespace
+
+const std::vector<Profile>& profiles()
+{
+    static const std::vector<Profile> table = make_table();
+    return table;
+}
+
+const Profile* find_profile(std::string_view name) noexcept
+{
+    auto row = std::ranges::find(profiles(), name, &Profile::name);
+    return row == profiles().end() ? nullptr : &*row;
+}
+
+bool knows_acr(const Profile& profile, std::string_view level) noexcept
+{
+    const auto& orders = profile.acr_orders;
+    return orders.empty() || std::ranges::any_of(orders, [&](const auto& order) { return contains(order, level); });
+}
+
+std::string why_refused(const Profile& profile, std::string_view name, const std::string* value)
+{
+    if (profile.closed && !contains(profile.authorization_args, name)) {
+        return concat({profile.title, " does not know the parameter \"", name, "\"; remove it"});
+    }
+    for (const ArgumentRule& rule : profile.argument_rules) {
+        if (value != nullptr && rule.name == name && !rule.accepts(*value)) return concat({profile.title, " wants ", rule.wants});
+    }
+    return {};
+}
+
+bool is_reserved_argument(std::string_view name) noexcept
+{
+    constexpr std::string_view reserved[] = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
+                                             "nonce", "code_challenge", "code_challenge_method", "request", "request_uri"};
+    return contains(reserved, name);
+}
+
+std::string metadata_url(const Provider& provider)
+{
+    if (!provider.config_url.empty()) return provider.config_url;
+    return provider.issuer + (provider.issuer.ends_with('/') ? "" : "/") + ".well-known/openid-configuration";
+}
+
+bool needs_metadata(const Provider& provider) noexcept
+{
+    const Endpoints& given = provider.overrides;
+    return given.authorization.empty() || given.token.empty() || given.jwks.empty() ||
+           (provider.userinfo && given.userinfo.empty()) || (!provider.logout_uri.empty() && given.end_session.empty());
+}
+
+Endpoints parse_metadata(const Provider& provider, std::string_view json)
+{
+    const Json document = Json::parse(json);
+    if (!document.is_object()) fail(Reason::metadata_malformed, "the provider metadata is no JSON object");
+    const std::string issuer = document.string("issuer").value_or("none");  // Discovery 4.3: another's must not lend its endpoints
+    if (issuer != provider.issuer) fail(Reason::metadata_issuer, "the provider metadata is of another issuer: " + issuer);
+
+    Endpoints endpoints;
+    const std::optional<Url> site = parse_url(provider.issuer);
+    for (const Row& row : rows) {
+        const std::string& given = provider.overrides.*row.endpoint;
+        endpoints.*row.endpoint = given.empty() ? read_endpoint(row, document, site && is_loopback(site->host)) : given;
+    }
+    endpoints.auth_methods = document.strings("token_endpoint_auth_methods_supported");
+    endpoints.pkce_s256 = contains(document.strings("code_challenge_methods_supported"), "S256");
+    endpoints.callback_iss = document.boolean("authorization_response_iss_parameter_supported").value_or(false);
+    return endpoints;
+}
+
+}  // namespace oidc
