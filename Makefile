@@ -1,8 +1,10 @@
 # make [build]  the module -> $(BUILD)/ngx_http_oidc_module.so      make install  where Debian's nginx looks (DESTDIR honoured)
+# make build-deps  what the build needs                             make deps     ... and the tests and the demonstration
 # make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
 # make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
 #
-# NGINX_SRC=<tree> builds against another nginx, NGINX_FLAGS is then what its `nginx -V` prints; CC=clang CXX=clang++ for clang.
+# NGINX_SRC=<tree> builds against another nginx; unless its `nginx -V` names --with-compat, NGINX_FLAGS is what that prints, without
+# --with-cc-opt, --with-ld-opt and =dynamic modules. CC=clang CXX=clang++ for clang.
 
 BUILD       ?= build
 NGINX_SRC   ?= /usr/share/nginx/src
@@ -21,7 +23,7 @@ SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
 export OIDC_MODULE = $(abspath $(MODULE))
 
 .DEFAULT_GOAL := build
-.PHONY: build install deps unit lint test test-asan test-clang bench demo demo-check clean perl-tests FORCE
+.PHONY: build install build-deps deps unit lint test test-asan test-clang bench demo demo-check clean perl-tests FORCE
 .DELETE_ON_ERROR:
 
 # ---- The module --------------------------------------------------------------------------------------------------------------
@@ -40,7 +42,7 @@ $(BUILD)/inputs: FORCE
 # nginx's configure writes into the source tree and its makefile takes every path literally: each build has a tree of links
 # of its own, in which all paths are short and relative.
 $(TREE)/objs/Makefile: config config.make $(BUILD)/inputs
-	@test -x $(NGINX_SRC)/configure || { echo 'no nginx source tree in $(NGINX_SRC): run "make deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
+	@test -x $(NGINX_SRC)/configure || { echo 'no nginx source tree in $(NGINX_SRC): run "make build-deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
 	@echo 'configuring $(TREE)'
 	@rm -rf $(TREE)
 	@cp -as $(abspath $(NGINX_SRC)) $(TREE)
@@ -52,6 +54,7 @@ $(TREE)/objs/Makefile: config config.make $(BUILD)/inputs
 	    || { tail -n 20 configure.log >&2; exit 1; }
 
 $(MODULE): $(TREE)/objs/Makefile FORCE
+	@test -e $@ || echo 'compiling, about a minute'
 	@+$(MAKE) -C $(TREE) -f objs/Makefile --no-print-directory -s -j$(CPUS) modules
 	@cmp -s $(TREE)/objs/$(@F) $@ || { cp $(TREE)/objs/$(@F) $@.new && mv $@.new $@ && echo 'built $@'; }
 
@@ -61,24 +64,30 @@ ENABLED   := /etc/nginx/modules-enabled
 
 install: build
 	install -d $(DESTDIR)$(MODULES) $(DESTDIR)$(AVAILABLE) $(DESTDIR)$(ENABLED)
-	install -m 644 $(MODULE) $(DESTDIR)$(MODULES)/
+	install -s -m 644 $(MODULE) $(DESTDIR)$(MODULES)/
 	echo 'load_module modules/$(notdir $(MODULE));' > $(DESTDIR)$(AVAILABLE)/mod-http-oidc.conf
 	ln -sf $(AVAILABLE)/mod-http-oidc.conf $(DESTDIR)$(ENABLED)/50-mod-http-oidc.conf
 
 # ---- What the machine needs: a second run touches no network -----------------------------------------------------------------
 
-PACKAGES := nginx nginx-dev g++ make pkg-config openssl ca-certificates curl binutils \
-            libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev libgtest-dev \
-            clang libclang-rt-14-dev wrk perl python3 libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
+BUILD_PACKAGES := g++ make nginx-dev libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
+TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk perl python3 \
+                 libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 
+# $(call install-packages,those)
+install-packages = missing=; for p in $(1); do \
+     dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || missing="$$missing $$p"; done; \
+ if [ -n "$$missing" ]; then echo "installing$$missing"; \
+     $(SUDO) apt-get -q update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing; fi
+
+build-deps:
+	@$(call install-packages,$(BUILD_PACKAGES))
+
 deps:
-	@missing=; for p in $(PACKAGES) $(NODE_PACKAGES); do \
-	     dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || missing="$$missing $$p"; done; \
-	 if [ -n "$$missing" ]; then echo "installing$$missing"; \
-	     $(SUDO) apt-get -q update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing; fi
+	@$(call install-packages,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(NODE_PACKAGES))
 	@cmp -s t/package-lock.json t/node_modules/.installed-lock || \
-	 { npm ci --prefix t --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
+	 { npm ci --prefix t --loglevel=error --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
 
 # ---- Tests -------------------------------------------------------------------------------------------------------------------
 

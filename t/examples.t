@@ -8,13 +8,21 @@ my $examples = "$OIDC::Test::Root/conf-examples";
 my $app = app();
 my $plain = free_port();
 
+# file => a header of the person, its value
 my %of = (
-    # file => provider, client, a header of the person, its value
-    'any-provider.conf'          => [ generic => 'generic-basic', 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
-    'behind-tls-terminator.conf' => [ franceconnect => 'fc-es256', 'x-family-name', 'MÜLLER-LEFÈVRE' ],
-    'franceconnect.conf'         => [ franceconnect => 'fc-es256', 'x-birthplace', '2A115' ],
-    'franceconnect-plus.conf'    => [ franceconnect_plus => 'fcp-ecdh-es', 'x-acr', 'eidas2' ],
-    'proconnect.conf'            => [ proconnect => 'pc-es256', 'x-usual-name', 'Besson-Oûtis' ],
+    'any-provider.conf'          => [ 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
+    'behind-tls-terminator.conf' => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
+    'complete.conf'              => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
+    'franceconnect.conf'         => [ 'x-birthplace', '2A115' ],
+    'franceconnect-plus.conf'    => [ 'x-acr', 'eidas2' ],
+    'proconnect.conf'            => [ 'x-usual-name', 'Besson-Oûtis' ],
+);
+# oidc_provider => local provider, client
+my %local = (
+    franceconnect      => [ franceconnect => 'fc-es256' ],
+    franceconnect_plus => [ franceconnect_plus => 'fcp-ecdh-es' ],
+    proconnect         => [ proconnect => 'pc-es256' ],
+    sso                => [ generic => 'generic-basic' ],
 );
 my %provider = map { $_ => start_provider($_) } qw(franceconnect franceconnect_plus proconnect generic);
 $provider{$_}->reset(auto => $_ eq 'proconnect' ? 'agent' : 'angela') for keys %provider;
@@ -36,53 +44,123 @@ http {
 }
 NGINX
 
+# An oidc_provider block with a local provider's values.
+sub localised
+{
+    my ($block, $name) = @_;
+    my ($row, $client) = @{ $local{$name} };
+    my ($issuer, $secret, $ca) = ($provider{$row}->issuer, client_secret($client), ca_file());
+    for ($block) {
+        s{https://sso\.example\.fr/realms/main}{$issuer};
+        s{(profile \w+ environment=production;)}{$1 issuer $issuer;};
+        s{(\n    client_id )}{\n    ssl_trusted_certificate $ca;$1};
+        s{(client_id\s+)[^;]+}{$1$client};
+        s{(client_secret\s+)0+}{$1$secret};
+    }
+    return $block;
+}
+
 my @files = glob "$examples/*.conf";
-cmp_ok(scalar @files, '>=', 5, 'there are examples');
+cmp_ok(scalar @files, '>=', 6, 'there are examples');
 is_deeply([ map { basename $_ } @files ], [ sort keys %of ], 'each is known here');
 
 for my $file (@files) {
     my $name = basename $file;
-    my ($row, $client, $header, $value) = @{ $of{$name} || next };
+    my ($header, $value) = @{ $of{$name} || next };
     subtest $name => sub {
         my $text = read_file($file);
         utf8::decode($text);
-        my ($cert, $key, $enc) = (cert_file(), key_file(), own_key('ec'));
-        s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g for $text;
+        my ($cert, $key, $enc, $dir) = (cert_file(), key_file(), own_key('ec'), dir());
+        s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g,
+            s{/var/log/nginx/www\.example\.fr\.(\w+)\.log}{$dir/$1.log}g
+            for $text;
         my @idle = (terminator => '127.0.0.1:' . $plain, plain => $plain);
         my ($accepted, $output) = nginx_t($frame, example => $text, @idle);
         ok($accepted, 'nginx -t accepts it as it is') or diag $output;
-        unlike($output, qr/\[(?:error|emerg|alert|crit)\]/, '... without an error');
+        unlike($output, qr/\[(?:warn|error|emerg|alert|crit)\]/, '... without a warning');
 
-        my ($issuer, $rp, $port, $secret, $ca) = ($provider{$row}->issuer, rp(), OIDC::Test::rp_port(), client_secret($client), ca_file());
+        my ($rp, $port) = (rp(), OIDC::Test::rp_port());
         for ($text) {
-            s{https://sso\.example\.fr/realms/main}{$issuer};
-            s{(profile \w+ environment=production;)}{$1 issuer $issuer;};
-            s{(\n    client_id )}{\n    ssl_trusted_certificate $ca;$1};
-            s{(client_id\s+)[^;]+}{$1$client};
-            s{(client_secret\s+)0+}{$1$secret};
+            s{(oidc_provider (\w+) \{.*?\n\})}{localised($1, $2)}gse;
             s{https://www\.example\.fr}{$rp}g;
             s{www\.example\.fr}{rp.localhost}g;
             s{listen 443}{listen 127.0.0.1:$port};
             s{listen 8080}{listen 127.0.0.1:$plain};
             s{127\.0\.0\.1:8000}{127.0.0.1:$app}g;
+            s{"admins"}{"bureau-3"}g;
         }
         my $behind = $name =~ /behind/;
         my $nginx = nginx($frame, example => $text, plain => $plain, terminator => $behind ? "127.0.0.1:$port ssl http2" : "127.0.0.1:$plain");
         my $browser = browser();
-        is($browser->get(rp('/'))->status, 200, 'the public part is public');
-        my $page = $browser->navigate(rp('/account/page?x=1'));
+        my @trusted = $text =~ /proxy_set_header (X-[\w-]+) /g;
+        my $public = $browser->get(rp('/'), headers => [ map { ($_ => 'forged') } @trusted ]);
+        is($public->status, 200, 'the public part is public');
+        cmp_ok(scalar @trusted, '>=', 3, '... and no forged header arrives there');
+        is($public->seen($_), undef, "... $_") for @trusted;
+        my ($start, $stranger) = $name eq 'complete.conf' ? (choice($browser, '/account/page?x=1'), 401) : (rp('/account/page?x=1'), 302);
+        my $page = $browser->navigate($start);
         is($page->status, 200, 'a login arrives') or diag explain $browser->{hops}, $nginx->reasons(0);
         is(($page->json || {})->{uri}, '/account/page?x=1', '... at the page');
         is($page->seen($header), $value, "... $header");
         ok(length($page->seen('x-sub') // ''), '... x-sub');
         like($browser->cookie(rp('/'), qr/SESSION/)->{name}, qr/^__Host-/, 'a __Host- cookie') if $page->status == 200;
         is($browser->get(rp('/account/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $page->seen('x-sub'), 'a header of the browser is replaced');
-        my $end = $browser->navigate(rp('/logout'), forms => 1);
+        is($browser->get(rp('/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), undef, '... and removed from the public part, session or not');
+        complete($browser, $page) if $name eq 'complete.conf';
+        my $end = $browser->navigate(rp($text =~ m{logout_uri +(/\S+);} ? $1 : '/logout'), forms => 1);
         is($end->status, 200, 'logout arrives') or diag explain $browser->{hops};
         is($end->{url}, rp('/'), '... at logged_out_uri');
-        is($browser->get(rp('/account/'))->status, 302, 'nobody is logged in');
+        is($browser->get(rp('/account/'))->status, $stranger, 'nobody is logged in');
         $nginx->stop('QUIT');
     };
+}
+
+# The page to choose from, and where its first button leads.
+sub choice
+{
+    my ($browser, $path, $which) = @_;
+    my $page = $browser->get(rp($path));
+    is($page->status, 401, 'without a session: 401');
+    like($page->header('content-type'), qr{^text/html}, '... with a page');
+    my @buttons = $page->{body} =~ m{href="(/login/[^"]+)"}g;
+    is_deeply([ map {m{^/login/(\w+)}} @buttons ], [ 'franceconnect', 'sso' ], '... of two buttons');
+    return rp($buttons[ $which // 0 ] // '/');
+}
+
+# What complete.conf has beyond the others.
+sub complete
+{
+    my ($citizen, $page) = @_;
+    is($page->seen('x-provider'), 'franceconnect', 'the provider is told');
+    is($citizen->get(rp('/api/x'))->seen('x-sub'), $page->seen('x-sub'), 'the API with a session');
+    my $stranger = browser();
+    my $api = $stranger->get(rp('/api/x'));
+    is($api->status, 401, '... and without');
+    unlike($api->{body}, qr{/login/}, '... no page to choose from');
+
+    my $other = browser();
+    my $arrived = $other->navigate(choice($other, '/account/b', 1));
+    is($arrived->seen('x-provider'), 'sso', 'the second button');
+    is($arrived->json->{uri}, '/account/b', '... to the page');
+    is($other->get(rp('/admin/'))->status, 403, 'another group');
+    $provider{generic}->control(auto => 'agent');
+    my $admin = browser();
+    is($admin->navigate(rp('/admin/'))->seen('x-groups'), '["bureau-3","astreinte"]', 'that group');
+    is($admin->navigate(rp('/logout/sso'), forms => 1)->{url}, rp('/'), '... logs out');
+    is($admin->get(rp('/admin/'))->status, 302, '... and has to log in again');
+
+    $provider{generic}->control(callback => { error => 'access_denied', error_description => '<b>no' });
+    my $failed = browser()->navigate(rp('/login/sso'));
+    is($failed->status, 403, 'a failed login');
+    like($failed->{body}, qr/login_cancelled\. &lt;b&gt;no/, '... shows why');
+    $provider{generic}->reset(auto => 'angela');
+
+    my $log = read_file(dir() . '/access.log');
+    like($log, qr{GET /oidc_callback 302 "login_done" "" ""}, 'the access log has the login');
+    like($log, qr{GET /account/page 200 "" "franceconnect" "[\w-]{20,}"}, '... and who asks for a page, as a hash');
+    unlike($log, qr{code=|SESSION}, '... and no code or cookie');
+    my $errors = read_file(dir() . '/error.log');
+    like($errors, qr/oidc: login_cancelled: provider "sso"/, 'the error log has the failure');
 }
 
 log_ok();

@@ -5,7 +5,7 @@ const services = {
   franceconnect: 'FranceConnect', franceconnect_plus: 'FranceConnect+', proconnect: 'ProConnect', generic: 'le fournisseur générique',
 };
 
-// Header, label for a person. What is not listed here is shown with the other headers.
+// Header, label for a person; the header's name is shown beside it. What is not listed here is shown with the other headers.
 const claims = [
   ['x-given-name', 'Prénoms'], ['x-family-name', 'Nom de naissance'], ['x-usual-name', 'Nom'], ['x-preferred-username', 'Nom d’usage'],
   ['x-birthdate', 'Date de naissance'], ['x-gender', 'Sexe'], ['x-birthplace', 'Lieu de naissance (code COG)'],
@@ -43,7 +43,7 @@ ${body}
 
 function table(caption, rows) {
   const lines = rows.map(([name, value, header]) =>
-    `<tr><th scope="row">${escape(name)}</th><td${header ? ` data-header="${header}"` : ''}>${escape(value)}</td></tr>`).join('\n');
+    `<tr><th scope="row">${escape(name)}${header && header !== name ? ` <code>${header}</code>` : ''}</th><td${header ? ` data-header="${header}"` : ''}>${escape(value)}</td></tr>`).join('\n');
   return `<h2 class="fr-h4">${escape(caption)}</h2>
 <div class="demo-table"><table>\n<tbody>\n${lines}\n</tbody>\n</table></div>`;
 }
@@ -69,14 +69,14 @@ function welcome(request, headers) {
     <h1>Vos informations</h1>
     <p>Page demandée : <code id="requested">${escape(request.url)}</code></p>
     ${table(`Ce que ${service} a transmis`, known.map(([header, label]) => [label, headers[header], header]))}
-    ${table('En-têtes reçus par l’application', others.map(([header, value]) => [header, value, header]))}`);
+    ${table('Autres en-têtes reçus / Other headers received', others.map(([header, value]) => [header, value, header]))}`);
 }
 
 function failure(headers) {
   const cancelled = headers['x-oidc-error'] === 'login_cancelled';
   const details = ['x-oidc-error', 'x-oidc-error-description', 'x-oidc-error-id'].filter((h) => headers[h]);
-  // oidc_error_description comes escaped.
-  const list = details.map((h) => `<li><code>${h}</code> : ${h === 'x-oidc-error-description' ? headers[h] : escape(headers[h])}</li>`).join('\n');
+  // oidc_error_description and oidc_error_id come escaped, and oidc_error is one of the module's own words.
+  const list = details.map((h) => `<li><code>${h}</code> : ${headers[h]}</li>`).join('\n');
   return page('Connexion interrompue', `    <h1>${cancelled ? 'Vous avez interrompu la connexion' : 'La connexion n’a pas abouti'}</h1>
     <p>Aucune information n’a été transmise au service.</p>
     <ul>${list}</ul>

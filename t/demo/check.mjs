@@ -89,8 +89,10 @@ class Run {
   }
 
   async landing() {
+    const phone = { viewport: { width: 390, height: 800 } };
+    const sizes = {};
     for (const [name, url, options] of [['landing', '/', {}], ['landing-dark', '/', { colorScheme: 'dark' }],
-      ['landing-english-phone', '/en.html', { viewport: { width: 390, height: 800 } }]]) {
+      ['landing-phone', '/', phone], ['landing-english-phone', '/en.html', phone]]) {
       const browser = await this.newContext(options);
       const page = await browser.newPage();
       const missing = [];
@@ -99,22 +101,26 @@ class Run {
       await page.goto(this.stack.origin + url, { waitUntil: 'networkidle' });
       await this.shot(page, name);
       check(`${name}: nothing missing`, missing.join(' '), '');
-      if (name === 'landing') await this.buttons(page);
+      sizes[name] = await this.buttons(page, url === '/' ? 'fr' : 'en');
       check(`${name}: theme`, await page.getAttribute('html', 'data-fr-theme'), options.colorScheme ?? 'light');
       await browser.close();
     }
+    for (const name in sizes) check(`${name}: the buttons are as large as on the first page`, sizes[name], sizes.landing);
   }
 
-  // The rules of FranceConnect's qualification that a browser can measure.
-  async buttons(page) {
+  // The rules of FranceConnect's qualification that a browser can measure. Returns the sizes.
+  async buttons(page, language) {
     const links = await page.locator('main a[href*="/login"]').evaluateAll((all) => all.map((a) => a.getAttribute('href').split('/')[1]));
     check('order of the buttons', links.join(' '), 'franceconnect franceconnect-plus proconnect generic');
-    for (const [i, title] of ['Qu’est-ce que FranceConnect ?', 'Qu’est-ce que FranceConnect+ ?', 'Qu’est-ce que ProConnect ?'].entries()) {
+    const sizes = [];
+    for (const [i, brand] of ['FranceConnect', 'FranceConnect+', 'ProConnect'].entries()) {
       const group = page.locator('.fr-connect-group').nth(i);
       const box = await group.locator('.fr-connect').boundingBox();
       check(`button ${i}: at least 209 x 56`, box.width >= 209 && box.height >= 56, true);
-      check(`button ${i}: its link`, await group.locator('p a').textContent(), title);
+      check(`button ${i}: its link`, await group.locator('p a').textContent(), language === 'fr' ? `Qu’est-ce que ${brand} ?` : `What is ${brand}?`);
+      sizes.push(`${Math.round(box.width)} x ${Math.round(box.height)}`);
     }
+    return sizes.join(', ');
   }
 
   async journey(journey) {
@@ -126,6 +132,7 @@ class Run {
     await this.login(page, journey, home, true);
     await this.shot(page, `${row}-logged-in`);
     for (const [name, value] of Object.entries(headers)) check(name, await header(page, name), value);
+    check('the header beside a label', await page.locator('tr:has(td[data-header="x-email"]) th code').textContent(), 'x-email');
     check('who is logged in', await page.locator('.demo-status strong').textContent(), greeting);
     check('provider', await header(page, 'x-oidc-provider'), row);
     check('the application sees no cookie of the module', await header(page, 'cookie'), undefined);

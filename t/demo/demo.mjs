@@ -2,8 +2,14 @@
 import path from 'node:path';
 import { providers, root, start } from './stack.mjs';
 
-const first = Number(process.env.DEMO_PORT ?? 8080);
-const ports = Array.from({ length: providers.length + 2 }, (_, i) => first + i);
+const count = providers.length + 2;
+const first = Number(process.env.DEMO_PORT || 8080);
+if (!Number.isInteger(first) || first < 1 || first + count > 65536) {
+  console.error(`demo: DEMO_PORT is "${process.env.DEMO_PORT}": it must be a number from 1 to ${65536 - count}, the first of ${count} ports`);
+  process.exit(1);
+}
+const ports = Array.from({ length: count }, (_, i) => first + i);
+console.log('starting four providers, an application and nginx');
 let stack;
 try {
   stack = await start({ dir: path.join(root, 'build', 'demo'), ports });
@@ -15,7 +21,7 @@ try {
 console.log(`
 Open          ${stack.origin}/
 
-Providers     ${Object.values(stack.providers).join('\n              ')}
+Providers     ${Object.values(stack.providers).map((origin) => `${origin}/api/v2/.well-known/openid-configuration`).join('\n              ')}
 Configuration ${path.relative(process.cwd(), stack.dir)}/nginx.conf
 nginx's log   ${path.relative(process.cwd(), stack.dir)}/log/error.log
 

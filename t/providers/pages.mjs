@@ -85,7 +85,11 @@ ${backLink(back)}`);
 /** The name of an identity, without what its label says of the test. */
 const fullName = (id) => identities[id].label.split(' (')[0];
 
-const shown = (value) => (typeof value === 'string' ? value || '(vide)' : JSON.stringify(value));
+function shown(value) {
+  if (typeof value === 'string') return value || '(vide)';
+  const texts = Array.isArray(value) && value.every((each) => typeof each === 'string');
+  return texts ? value.join(', ') : JSON.stringify(value);
+}
 
 export function consentPage(settings, { service, action, identity, claims, back }) {
   const rows = Object.entries(claims).map(([name, value]) => `<dt>${escape(LABELS[name] ?? name)}</dt>
