@@ -148,7 +148,7 @@ for my $case (
     [ 'last',                   "theme=dark; lang=fr; $session=ID",                'theme=dark; lang=fr' ],
     [ 'with a login cookie',    "__Host-NGX_OIDC_LOGIN_abcdefgh=x; $session=ID; a=b", 'a=b' ],
     [ 'of two providers',       "my_session=zzz; $session=ID; a=b",                'a=b' ],
-    [ 'no spaces',              "a=b;$session=ID;c=d",                             'a=b; c=d' ],
+    [ 'no spaces',              "a=b;$session=ID;c=d",                             'a=b;c=d' ],
     [ 'a name that begins alike', "$session=ID; ${session}x=1; x$session=2",       "${session}x=1; x$session=2" ],
     [ 'odd neighbours',         "$session=ID; =; novalue; =x; a==b",               '=; novalue; =x; a==b' ],
     [ 'quoted',                 "q=\"a b\"; $session=ID",                          'q="a b"' ],
@@ -203,6 +203,11 @@ subtest 'strange Cookie headers' => sub {
         is($answer->status, 302, "'$short': no session");
         my $url = rp('/oidc_callback?code=abcdefgh&state=' . 'S' x 43);
         is(browser()->get($url, cookie => $line)->status, 400, '... and no login at the callback');
+    }
+    for my $count (10, 100, 1000, 3000, 7000) {    # bare separators: nothing is written beyond the header's own length
+        my $line = join ';', ('a') x $count;
+        is(browser()->get(rp('/off/x'), cookie => $line)->seen('cookie'), $line, "$count pieces without a space arrive as they are");
+        is(browser()->get(rp('/off/x'), cookie => "$line;$session=$id")->seen('cookie'), $line, '... and without ours');
     }
     is_deeply({ map { $_ => 1 } $nginx->workers }, \%pids, 'the workers live');
     is(browser()->get(rp('/page'), cookie => "$big; $session=$id")->status, 200, 'behind 8 kB of cookies the session is found');

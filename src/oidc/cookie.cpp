@@ -4,13 +4,13 @@ namespace oidc {
 namespace {
 
 struct Piece {
-    std::string_view text, name, value;
+    std::string_view text, name, value;  // text: as it came, with the spaces around it
 };
 
 // Takes one cookie off the front of a header. Without '=' it has neither name nor value.
 Piece next_piece(std::string_view& header) noexcept
 {
-    const std::string_view text = trim(take(header, ';'));
+    const std::string_view text = take(header, ';');
     const std::size_t equals = text.find('=');
     if (equals == text.npos) return {text, {}, {}};
     return {text, trim(text.substr(0, equals)), trim(text.substr(equals + 1))};
@@ -45,9 +45,9 @@ std::optional<std::size_t> strip_cookies(std::string_view header, char* out, IsO
         const Piece piece = next_piece(header);
         const bool is_ours = !piece.name.empty() && ours(context, piece.name);
         stripped = stripped || is_ours;
-        if (is_ours || piece.text.empty()) continue;
-        if (end != out) end = std::copy_n("; ", 2, end);
-        end = std::ranges::copy(piece.text, end).out;
+        if (is_ours) continue;
+        if (end != out) *end++ = ';';  // as before this piece in the header: never longer than that
+        end = std::ranges::copy(end == out ? trim(piece.text) : piece.text, end).out;
     }
     return stripped ? std::optional<std::size_t>(end - out) : std::nullopt;
 }
