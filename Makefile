@@ -146,6 +146,7 @@ test-asan: deps
 test-clang: deps
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ build
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ unit
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang perl-tests
 
 bench: deps
 	@+$(MAKE) --no-print-directory build
