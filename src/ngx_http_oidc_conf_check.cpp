@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "ngx_http_oidc_conf_parse.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -19,8 +20,7 @@ struct Completion {
     void refuse_if(bool wrong, std::string_view what, const std::string& sentence, ngx_uint_t level = NGX_LOG_EMERG) const
     {
         if (!wrong) return;
-        auto at = conf.written.find(what.substr(0, what.find(' ')));
-        Mistake mistake(said_in(provider, what) + ": " + sentence, at != conf.written.end() ? at->second : conf.place);
+        Mistake mistake(said_in(provider, what) + ": " + sentence, conf.place_of(what.substr(0, what.find(' '))));
         if (level == NGX_LOG_EMERG) throw mistake;
         report(cf, level, mistake.place, mistake.what());
     }
@@ -68,6 +68,9 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
+        for (std::string_view page : {"post_logout_uri", "logged_out_uri"}) {
+            warn_if(has(page) && provider.logout_uri.empty(), page, "there is no logout to come back from; add \"logout_uri /logout\"");
+        }
     }
 
     void check_client() const
@@ -80,6 +83,9 @@ struct Completion {
         std::string_view secret = provider.client_secret.reveal();
         refuse_if(secret.empty() && (auth == ClientAuth::basic || auth == ClientAuth::post), "client_secret",
                   "the directive is missing; write client_secret or client_secret_file");
+        warn_if(secret.empty() && auth == ClientAuth::automatic, "client_secret",
+                "there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
+                "\"token_endpoint_auth_method none\"");
         if (secret.empty()) auth = ClientAuth::none;
         bool hex = secret.size() == 64 && secret.find_first_not_of("0123456789abcdefABCDEF") == secret.npos;
         warn_if(profile.portal && !hex, has("client_secret_file") ? "client_secret_file" : "client_secret",
@@ -100,9 +106,6 @@ struct Completion {
         for (const AuthArg& arg : conf.args) {
             std::string text = string(arg.value->value);
             std::string why = why_refused(profile, arg.name, arg.value->lengths == nullptr ? &text : nullptr);
-            bool acr = arg.name == "acr_values" && (has("acr_values") || !provider.acr_default.empty());
-            bool max_age = arg.name == "max_age" && provider.max_age;
-            if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
             if (!why.empty()) throw Mistake(said_in(provider, arg.directive) + ": " + why, arg.place);
         }
     }
@@ -139,7 +142,7 @@ struct Completion {
         if (algs.empty()) algs = usable;
         warn_if(provider.client_jwks_uri.empty(), "client_jwks_uri",
                 "the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves none; "
-                "add \"client_jwks_uri /oidc/jwks\", unless another server publishes the key");
+                "add \"client_jwks_uri /oidc_jwks\", unless another server publishes the key");
     }
 
     void check_keys() const
@@ -161,7 +164,9 @@ struct Completion {
     {
         const CookieRules& cookie = provider.cookie;
         auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
-        bool off = cookie.secure == Switch::off;
+        std::string_view bare = begins(host_prefix) ? std::string_view(cookie.name).substr(host_prefix.size()) : cookie.name;
+        bool off = cookie.secure == Switch::off, ours = bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix);
+        refuse_if(ours, "cookie_name", "the module has other cookies of such names; choose another cookie_name");
         refuse_if(cookie.samesite == SameSite::strict, "cookie_samesite strict",
                   "browsers withhold it after the provider's redirect: logins would loop; use lax");
         refuse_if(cookie.samesite == SameSite::none && off, "cookie_samesite none",

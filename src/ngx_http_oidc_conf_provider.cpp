@@ -23,9 +23,13 @@ auto checked(std::string_view text)
     return value;
 }
 
+template <auto Parse, Literal Example>
+std::string like(std::string_view text) { return Parse(text, Example.text); }
+
 bool is_given(std::string_view text) { return !text.empty(); }
 bool is_positive(std::int64_t number) { return number > 0; }
 bool holds_metadata(std::size_t size) { return size >= 4096; }
+bool is_bare_path(std::string_view path) { return path.find_first_of("?%#") == path.npos; }
 bool has_no_query(std::string_view url) { return url.find('?') == url.npos; }
 bool is_on(std::string_view text) { return parse_name(text, "on off") == 0; }
 bool is_required(std::string_view text) { return parse_name(text, "required off") == 0; }
@@ -46,8 +50,11 @@ constexpr auto parse_deadline = checked<parse_milliseconds, is_positive, "no log
 constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadata and keys do not fit; 4k is the least">;
 constexpr auto parse_min_refresh =
     checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
-constexpr auto parse_cookie_name = checked<parse_text, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
-constexpr auto parse_error_uri = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_cookie_name = checked<parse_constant, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
+constexpr auto parse_site_page =
+    checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_error_uri =
+    checked<parse_site_page, is_bare_path, " is taken literally, by an internal redirect: leave out \"?\", \"%\" and \"#\"">;
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
 // Where the browser goes after a logout: anywhere.
@@ -118,7 +125,9 @@ void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     bool found = row != profile->issuers.end(), asked = words.size() > 2;
     if (asked && profile->issuers.empty()) throw Mistake("it has neither environments nor networks");
     std::string where = quoted(environment) + " on network " + quoted(network);
-    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where);
+    std::string known;
+    for (const ProfileIssuer& each : profile->issuers) known += concat({"; environment=", each.environment, " network=", each.network});
+    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where + known);
     if (found && !conf.written.contains("issuer")) conf.provider.issuer = row->issuer;
     conf.provider.profile = profile;
 }
@@ -156,11 +165,13 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string name = full_name(cf, words[1]), text = read_file(name);
     require_worker_access(cf, name);
-    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.data(), -1));
-    auto* item = pem ? Read(pem.get(), nullptr, nullptr, nullptr) : nullptr;
+    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    int count = 0;
+    for (; auto* item = Read(pem.get(), nullptr, nullptr, nullptr); ++count) Free(item);
+    bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ERR_clear_error();
-    if (item == nullptr) throw Mistake(quoted(name) + " holds no " + What.text + " in PEM");
-    Free(item);
+    if (!at_end) throw Mistake(quoted(name) + ": " + What.text + " " + std::to_string(count + 1) + " in it is broken");
+    if (count == 0) throw Mistake(quoted(name) + " holds no " + What.text + " in PEM");
     conf.provider.http.*Member = name;
 }
 
@@ -197,7 +208,7 @@ void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 
 void set_client_jwks_uri(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    conf.provider.client_jwks_uri = parse_endpoint_path(words[1]);
+    conf.provider.client_jwks_uri = parse_endpoint_path(words[1], "/oidc_jwks");
     read_options(words, 2, {{"max_age", into<parse_seconds>(conf.provider.client_jwks_max_age)}});
 }
 
@@ -299,7 +310,7 @@ constexpr Directive directives[] = {
     {"http_proxy", 1, 1, set<parse_proxy, &Provider::http, &HttpPolicy::proxy>},
     {"ssl_trusted_certificate", 1, 1, set_pem_file<&HttpPolicy::ca_file, PEM_read_bio_X509_AUX, X509_free, "certificate">},
     {"ssl_crl", 1, 1, set_pem_file<&HttpPolicy::crl_file, PEM_read_bio_X509_CRL, X509_CRL_free, "certificate revocation list">},
-    {"client_id", 1, 1, set<checked<parse_text, is_given, "the value is empty">, &Provider::client_id>},
+    {"client_id", 1, 1, set<checked<parse_constant, is_given, "the value is empty">, &Provider::client_id>},
     {"client_secret", 1, 1, set<checked<parse_text, is_given, "the secret is empty">, &Provider::client_secret>},
     {"client_secret_file", 1, 1, set_client_secret_file},
     {"token_endpoint_auth_method", 1, 1,
@@ -307,10 +318,10 @@ constexpr Directive directives[] = {
     {"client_key", 2, 5, set_client_key, true},
     {"client_jwks_uri", 1, 2, set_client_jwks_uri},
     {"scope", 1, many, set<parse_scope, &Provider::scope>},
-    {"redirect_uri", 1, 1, set<parse_endpoint_uri, &Provider::redirect_uri>},
-    {"login_uri", 1, 1, set<parse_endpoint_path, &Provider::login_uri>},
-    {"logout_uri", 1, 1, set<parse_endpoint_path, &Provider::logout_uri>},
-    {"post_logout_uri", 1, 1, set<parse_endpoint_uri, &Provider::post_logout_uri>},
+    {"redirect_uri", 1, 1, set<like<parse_endpoint_uri, "/oidc_callback">, &Provider::redirect_uri>},
+    {"login_uri", 1, 1, set<like<parse_endpoint_path, "/login">, &Provider::login_uri>},
+    {"logout_uri", 1, 1, set<like<parse_endpoint_path, "/logout">, &Provider::logout_uri>},
+    {"post_logout_uri", 1, 1, set<like<parse_endpoint_uri, "/logged_out">, &Provider::post_logout_uri>},
     {"logged_out_uri", 1, 1, set<parse_page, &Provider::logged_out_uri>},
     {"error_uri", 1, 1, set<parse_error_uri, &Provider::error_uri>},
     {"extra_auth_args", 1, 1, set_extra_auth_args},

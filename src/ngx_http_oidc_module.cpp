@@ -38,7 +38,7 @@ char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 void declare_zone(ngx_conf_t* cf, const Words& words, MainConf& main)
 {
     std::string zone;
-    read_options(words, 1, {{"zone", into<parse_text>(zone)}});
+    read_options(words, 1, {{"zone", into<parse_constant>(zone)}});
     std::size_t colon = zone.rfind(':');
     if (colon == zone.npos || colon == 0) throw Mistake("write it like zone=sessions:8m");
     std::size_t size = parse_size(std::string_view(zone).substr(colon + 1));
@@ -57,11 +57,16 @@ void add_cookie_key(ngx_conf_t* cf, const Words& words, MainConf& main)
     main.cookie_keys.push_back(std::move(key));
 }
 
+bool is_variable(std::string_view text)
+{
+    auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+    return text.size() > 1 && text[0] == '$' && std::isdigit(text[1]) == 0 && std::ranges::all_of(text.substr(1), fits);
+}
+
 // oidc_claim_set $variable [source=..] [encoding=..] name ...
 void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
 {
-    bool variable = words[1].starts_with('$') && words[1].size() > 1;
-    if (!variable) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
+    if (!is_variable(words[1])) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
     auto is_option = [](std::string_view word) { return word.starts_with("source=") || word.starts_with("encoding="); };
     auto path = std::find_if_not(words.begin() + 2, words.end(), is_option);
     auto* set = make_in_pool<ClaimSet>(cf->pool);
@@ -70,6 +75,7 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
                   {"encoding", into<one_of<ClaimEncoding, "raw json base64url urlencode">>(set->encoding)}});
     set->path.assign(path, words.end());
     if (set->path.empty()) throw Mistake("the claim's name is missing");
+    if (std::any_of(path, words.end(), is_option)) throw Mistake("options stand before the claim's name");
     if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
 }
 
@@ -104,8 +110,15 @@ void add_require(ngx_conf_t* cf, const Words& words, LocConf& location)
     constexpr std::string_view error = "error=";
     Require require;
     for (std::string_view word : std::span(words).subspan(1)) {
-        if (!word.starts_with(error)) require.values.push_back(compile(cf, word));
-        else require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
+        if (word.starts_with(error)) {
+            require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
+            continue;
+        }
+        require.values.push_back(compile(cf, word));
+        std::string variable = "$" + std::string(word), always = word.empty() || word == "0" ? "false" : "true";
+        if (require.values.back()->lengths != nullptr) continue;
+        throw Mistake(quoted(word) + " has no variable and would always be " + always + "; write " +
+                      quoted(is_variable(variable) ? variable : "$oidc_claim_email"));
     }
     if (require.values.empty()) throw Mistake("a value is missing, like $oidc_claim_email");
     if (location.require == nullptr) location.require = make_in_pool<std::vector<Require>>(cf->pool);
@@ -121,8 +134,7 @@ void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& 
     std::string_view args = location.args.value == nullptr ? std::string_view{} : view(location.args.value->value);
     for (const Param& arg : parse_arguments(args)) {
         std::string why = why_refused(*provider.profile, arg.name, &arg.value);
-        bool acr = arg.name == "acr_values" && (conf.acr_values != nullptr || !provider.acr_default.empty());
-        bool twice = acr || contains(conf.args, arg.name, &AuthArg::name);
+        bool twice = contains(conf.args, arg.name, &AuthArg::name);
         if (twice) why = titled(provider) + " sends " + quoted(arg.name) + " too; keep one of them";
         if (!why.empty()) throw Mistake("auth_oidc_args: " + why, location.args.place);
     }
@@ -194,6 +206,8 @@ void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
         std::string path = path_of(conf.provider.*row.uri);
         // Without a logout state the provider's return is an ordinary page of the site.
         if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
+        std::string why = ": the module answers this path, as the " + std::string(row.directive) + "; choose another";
+        if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
         auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
         if (at == routes.end() || at->path != path) {
             routes.insert(at, {std::move(path), row.endpoint, {&conf}});
@@ -218,37 +232,55 @@ bool is_local(std::string_view address)
     return address.starts_with("unix:") || (url && is_loopback(url->host));
 }
 
-bool listens_locally(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t* server)
+struct Listeners {
+    bool open = false, tls = false, open_without_tls = false;  // open: to others than this machine
+};
+
+Listeners listeners_of(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
 {
+    Listeners found;
     for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
         for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
-            bool here = contains(items<ngx_http_core_srv_conf_t*>(at.servers), server);
-            if (here && !is_local(view(at.opt.addr_text))) return false;
+            if (!contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server)) continue;
+            bool open = !is_local(view(at.opt.addr_text)), tls = at.opt.ssl != 0;
+            found = {found.open || open, found.tls || tls, found.open_without_tls || (open && !tls)};
         }
     }
-    return true;
+    return found;
+}
+
+bool accepts_old_tls(const ngx_http_core_srv_conf_t& server)
+{
+#if (NGX_HTTP_SSL)
+    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
+    return (ssl.protocols & (NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1)) != 0;
+#else
+    return false;
+#endif
 }
 
 void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
 {
     auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
-    auto names = items<ngx_http_server_name_t>(server.server_names);
-    conf.hosts.assign(names.begin(), names.end());
+    std::ranges::copy_if(items<ngx_http_server_name_t>(server.server_names), std::back_inserter(conf.hosts), is_host);
+    std::ranges::stable_partition(conf.hosts, [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
     if (conf.used.empty()) return;
     for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
     auto* file = const_cast<u_char*>(server.file_name);
     Place place{{ngx_strlen(file), file}, server.line};
-    if (conf.host_needed && std::ranges::none_of(names, is_host) && !listens_locally(core, &server)) {
+    Listeners listeners = listeners_of(core, server);
+    if (conf.host_needed && conf.hosts.empty() && listeners.open) {
         throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
                       "add server_name, oidc_base_url, or an absolute redirect_uri", place);
     }
-#if (NGX_HTTP_SSL)
-    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
-    constexpr ngx_uint_t old = NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1;
-    if (ssl.ssl.ctx == nullptr || (ssl.protocols & old) == 0) return;
-    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
-                                    "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
-#endif
+    if (conf.host_needed && listeners.open_without_tls) {
+        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; "
+                                        "write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)");
+    }
+    if (listeners.tls && accepts_old_tls(server)) {
+        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
+                                        "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
+    }
 }
 
 Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
@@ -263,6 +295,15 @@ Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
     std::string near = did_you_mean(name, names_of(main.zones, &Zone::name));
     throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
                   conf.written.at("session_store"));
+}
+
+void require_own_cookie(const ProviderConf& conf, const ProviderConf& other)
+{
+    const CookieRules &one = conf.provider.cookie, &two = other.provider.cookie;
+    bool same = conf.cookie_names[0] == other.cookie_names[0] || conf.cookie_names[1] == other.cookie_names[1];
+    if (&conf == &other || !one.name_given || !same || one.domain != two.domain || one.path != two.path) return;
+    throw Mistake("cookie_name of " + titled(conf.provider) + " and of " + titled(other.provider) + " are both " + quoted(one.name) +
+                      "; give each a name of its own", conf.place_of("cookie_name"));
 }
 
 // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
@@ -293,6 +334,9 @@ void complete(ngx_conf_t* cf)
         provider.binding = binding_of(provider);
         std::vector<Route> alone;
         add_routes(alone, *conf);
+    }
+    for (const auto& conf : main.providers) {
+        for (const auto& other : main.providers) require_own_cookie(*conf, *other);
     }
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
     register_access_handlers(core.phases[NGX_HTTP_ACCESS_PHASE].handlers);
