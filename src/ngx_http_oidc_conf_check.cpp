@@ -37,8 +37,6 @@ struct Completion {
     void apply_profile() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
-        std::string_view slash = provider.issuer.ends_with('/') ? "" : "/";
-        default_to("config_url", provider.config_url, provider.issuer + std::string(slash) + ".well-known/openid-configuration");
         default_to("pkce", provider.pkce, profile.pkce);
         default_to("userinfo", provider.userinfo, profile.userinfo);
         default_to("userinfo_format", provider.userinfo_format, profile.userinfo_format);
@@ -98,7 +96,7 @@ struct Completion {
             Words known;
             for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
             refuse_if(!knows_acr(profile, level), "acr_values",
-                      title + " has no level " + quoted(level) + ", it has " + joined(known));
+                      title + " has no level " + quoted(level) + ", it has " + join(known, " "));
         }
         provider.acr_orders = profile.acr_orders;
         if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
@@ -120,7 +118,7 @@ struct Completion {
                       alg + " needs a client_secret of at least " + std::to_string(least) + " bytes, and this one has " +
                           std::to_string(size) + "; name an asymmetric algorithm, or ask for a longer secret");
             refuse_if(!known.empty() && !contains(known, alg), directive,
-                      title + " never signs with " + alg + ", it has " + joined(known));
+                      title + " never signs with " + alg + ", it has " + join(known, " "));
         }
     }
 

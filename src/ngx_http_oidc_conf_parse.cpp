@@ -22,17 +22,6 @@ std::string quoted(std::string_view text)
 std::string titled(const Provider& provider) { return "oidc_provider " + quoted(provider.name); }
 std::string said_in(const Provider& provider, std::string_view what) { return titled(provider) + ": " + std::string(what); }
 
-Words split(std::string_view text, std::string_view separators)
-{
-    Words words;
-    while (!text.empty()) {
-        std::size_t end = std::min(text.find_first_of(separators), text.size());
-        if (end > 0) words.push_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return words;
-}
-
 // Whether at most `edits` removals, insertions and replacements make the one name from the other.
 static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
 {
@@ -52,7 +41,7 @@ std::string did_you_mean(std::string_view name, const Words& candidates)
         }
     }
     bool few = !candidates.empty() && candidates.size() <= max_listed;
-    return few ? "; known: " + joined(candidates, ", ") : "";
+    return few ? "; known: " + join(candidates, ", ") : "";
 }
 
 Place here(ngx_conf_t* cf) { return cf->conf_file ? Place{cf->conf_file->file.name, cf->conf_file->line} : Place{}; }
@@ -77,17 +66,13 @@ char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()
     return static_cast<char*>(NGX_CONF_ERROR);
 }
 
-static std::int64_t parse_time(std::string_view text, ngx_uint_t is_seconds)
+std::int64_t parse_time(std::string_view text, bool is_seconds)
 {
     ngx_str_t value = borrow(text);
     ngx_int_t time = ngx_parse_time(&value, is_seconds);
     if (time == NGX_ERROR) throw Mistake("invalid time " + quoted(text) + "; write it like 30s, 10m or 8h");
     return time;
 }
-
-std::int64_t parse_milliseconds(std::string_view text) { return parse_time(text, 0); }
-Seconds parse_seconds(std::string_view text) { return parse_time(text, 1); }
-Seconds parse_seconds_or_off(std::string_view text) { return text == "off" ? 0 : parse_seconds(text); }
 
 std::size_t parse_size(std::string_view text)
 {
@@ -122,7 +107,7 @@ std::string parse_constant(std::string_view text)
 std::string parse_endpoint_path(std::string_view text, std::string_view example)
 {
     bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
-    for (std::string_view segment : split(text, "/")) plain = plain && segment != "." && segment != "..";
+    for (const std::string& segment : words(text, '/')) plain = plain && segment != "." && segment != "..";
     if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
     if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; write " + quoted(example));
     return std::string(text);
@@ -146,17 +131,17 @@ std::string path_of(std::string_view uri)
 
 std::size_t parse_name(std::string_view text, std::string_view names)
 {
-    Words all = split(names, " ");
+    Words all = words(names);
     auto at = std::ranges::find(all, text);
-    if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + joined(all, ", "));
+    if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + join(all, ", "));
     return static_cast<std::size_t>(at - all.begin());
 }
 
-void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options)
+void read_options(std::span<const std::string> words, std::size_t first, std::initializer_list<Option> options)
 {
     Words known = names_of(options, &Option::key), seen;
     for (std::string_view word : words.subspan(first)) {
-        std::string_view key = word.substr(0, word.find('='));
+        std::string key(word.substr(0, word.find('=')));
         auto option = std::ranges::find(options, key, &Option::key);
         bool is_known = key.size() < word.size() && option != options.end();
         if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, known));
@@ -187,10 +172,7 @@ std::vector<Param> parse_arguments(std::string_view query)
 ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 {
     ngx_http_complex_value_t* value = literal(cf, text);
-    ngx_http_compile_complex_value_t ccv{};
-    ccv.cf = cf;
-    ccv.value = &value->value;
-    ccv.complex_value = value;
+    ngx_http_compile_complex_value_t ccv{cf, &value->value, value, 0, 0, 0};
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Logged{};
     return value;
 }

@@ -21,7 +21,7 @@ struct Mistake : std::runtime_error {
 // nginx has already logged why.
 struct Logged : std::exception {};
 
-using Words = std::vector<std::string_view>;
+using Words = std::vector<std::string>;
 
 template <class T, class Projection = std::identity>
 bool contains(const auto& range, const T& value, Projection projection = {})
@@ -32,21 +32,13 @@ bool contains(const auto& range, const T& value, Projection projection = {})
 Words names_of(const auto& range, auto name)
 {
     Words names;
-    for (const auto& each : range) names.push_back(std::invoke(name, each));
+    for (const auto& each : range) names.emplace_back(std::invoke(name, each));
     return names;
-}
-
-std::string joined(const auto& words, std::string_view separator = " ")
-{
-    std::string text;
-    for (std::string_view word : words) text.append(text.empty() ? "" : separator).append(word);
-    return text;
 }
 
 std::string quoted(std::string_view text);               // cut when long: a line of the error log has 2 kB
 std::string titled(const Provider& provider);              // oidc_provider "name"
 std::string said_in(const Provider& provider, std::string_view directive);  // oidc_provider "name": directive
-Words split(std::string_view text, std::string_view separators);
 std::string did_you_mean(std::string_view name, const Words& candidates);  // one at most two edits away, else all when few
 
 Place here(ngx_conf_t* cf);
@@ -57,9 +49,10 @@ char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()
 
 // ---- Values
 
-Seconds parse_seconds(std::string_view text);
-Seconds parse_seconds_or_off(std::string_view text);
-std::int64_t parse_milliseconds(std::string_view text);
+std::int64_t parse_time(std::string_view text, bool is_seconds);
+inline Seconds parse_seconds(std::string_view text) { return parse_time(text, true); }
+inline Seconds parse_seconds_or_off(std::string_view text) { return text == "off" ? 0 : parse_seconds(text); }
+inline std::int64_t parse_milliseconds(std::string_view text) { return parse_time(text, false); }
 std::size_t parse_size(std::string_view text);
 int parse_number(std::string_view text, std::string_view what, int least, int most);
 std::string parse_safe_url(std::string_view text);         // https, or http on a loopback host
@@ -88,7 +81,7 @@ struct Option {
     std::string_view key;
     std::function<void(std::string_view)> set;
 };
-void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options);
+void read_options(std::span<const std::string> words, std::size_t first, std::initializer_list<Option> options);
 
 template <auto Parse, class T>
 auto into(T& target) { return [&target](std::string_view text) { target = Parse(text); }; }

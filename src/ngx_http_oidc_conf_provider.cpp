@@ -75,33 +75,32 @@ std::string parse_proxy(std::string_view text)
 
 std::string parse_scope(std::string_view text)
 {
-    Words scopes = split(text, " ");
+    Words scopes = words(text);
     if (!contains(scopes, "openid")) throw Mistake("\"openid\" is missing; without it there is no login");
-    return joined(scopes);
+    return join(scopes, " ");
 }
 
-std::vector<std::string> parse_signing_algs(std::string_view list)
+// Separated by spaces or commas.
+template <Literal Known>
+Words parse_algs(std::string_view list)
 {
-    Words known = split("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512", " "), algs = split(list, " ,");
+    std::string text(list);
+    std::ranges::replace(text, ',', ' ');
+    Words known = words(Known.text), algs = words(text);
     if (algs.empty()) throw Mistake("the list of algorithms is empty");
-    for (std::string_view alg : algs) {
+    for (const std::string& alg : algs) {
         if (alg == "none") throw Mistake("\"none\" means an unsigned token, and is never accepted; name the algorithm");
         if (!contains(known, alg)) throw Mistake("unknown algorithm " + quoted(alg) + did_you_mean(alg, known));
     }
-    return {algs.begin(), algs.end()};
+    return algs;
 }
 
-std::vector<std::string> parse_encryption_algs(std::string_view list)
-{
-    Words algs = split(list, ",");
-    auto unknown = std::ranges::find_if_not(algs, is_jwe_alg);
-    if (unknown == algs.end()) return {algs.begin(), algs.end()};
-    throw Mistake("unknown algorithm " + quoted(*unknown) + ", it can be RSA-OAEP, RSA-OAEP-256, ECDH-ES");
-}
+constexpr auto parse_signing_algs = parse_algs<"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512">;
+constexpr auto parse_encryption_algs = parse_algs<"RSA-OAEP RSA-OAEP-256 ECDH-ES">;
 
 // ---- Setters: words[0] is the directive
 
-std::string rest(const Words& words) { return joined(std::span(words).subspan(1)); }
+std::string rest(const Words& words) { return join({words.begin() + 1, words.end()}, " "); }
 
 // The words go to a member of the provider, or of one of its parts.
 template <auto Parse, auto... Path>
@@ -116,7 +115,7 @@ void set_session_store(ngx_conf_t*, ProviderConf& conf, const Words& words) { co
 void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     const Profile* profile = find_profile(words[1]);
-    std::string environment = "production", network = "internet", names = joined(names_of(profiles(), &Profile::name));
+    std::string environment = "production", network = "internet", names = join(names_of(profiles(), &Profile::name), " ");
     if (profile == nullptr) throw Mistake("unknown profile " + quoted(words[1]) + ", it can be one of: " + names);
     read_options(words, 2, {{"environment", into<parse_text>(environment)}, {"network", into<parse_text>(network)}});
     auto row = std::ranges::find_if(profile->issuers, [&](const ProfileIssuer& each) {
@@ -217,7 +216,7 @@ void add_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words, std::s
     require_free_argument(name);
     bool known = contains(conf.args, name, &AuthArg::name);
     if (known) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
-    conf.args.push_back({std::string(name), value, std::string(words[0]), here(cf)});
+    conf.args.push_back({std::string(name), value, words[0], here(cf)});
 }
 
 void set_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
@@ -239,7 +238,7 @@ void set_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     constexpr std::string_view from_file = "file:";
-    std::string text(words[1]);
+    std::string text = words[1];
     if (text.starts_with(from_file)) {
         text = read_file(full_name(cf, words[1].substr(from_file.size())));
     } else if (ngx_http_complex_value_t* value = compile(cf, text); value->lengths != nullptr) {
@@ -253,11 +252,11 @@ void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 void set_acr_values(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string text = rest(words);
-    Words levels = split(text, " ");
+    Words levels = oidc::words(text);
     if (levels.empty()) throw Mistake("the value is empty");
     ngx_http_complex_value_t* value = compile(cf, text);
     if (value->lengths != nullptr) conf.acr_values = value;
-    else conf.provider.acr_default.assign(levels.begin(), levels.end());
+    else conf.provider.acr_default = levels;
 }
 
 void set_id_token_encryption(ngx_conf_t* cf, ProviderConf& conf, const Words& words)

@@ -52,7 +52,7 @@ my @cases = (
     [ generic => 'userinfo_format json alg=ES256; #!', 'userinfo_format: only "jwt" has parameters' ],
     [ generic => 'id_token_encryption off alg=RSA-OAEP; #!', 'id_token_encryption: "off" has no parameters' ],
     [ generic => 'id_token_encryption required alg=RSA1_5; #!',
-        'id_token_encryption: unknown algorithm "RSA1_5", it can be RSA-OAEP, RSA-OAEP-256, ECDH-ES' ],
+        'id_token_encryption: unknown algorithm "RSA1_5"; known: RSA-OAEP, RSA-OAEP-256, ECDH-ES' ],
     [ generic => 'id_token_encryption required enc=A128GCM; #!', 'id_token_encryption: the content encryption is A256GCM alone' ],
     [ generic => 'id_token_encryption required;',
         'client_key: tokens come encrypted, and there is no key to decrypt them; make one with '
