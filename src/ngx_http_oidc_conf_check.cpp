@@ -33,8 +33,8 @@ struct Completion {
         if (!has(directive)) value = profile_value;
     }
 
-    // The directives that were not written take the profile's value.
-    void apply_profile() const
+    // The directives that were not written take the profile's value. Then what a look at one or two directives decides.
+    void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
         default_to("pkce", provider.pkce, profile.pkce);
@@ -46,11 +46,7 @@ struct Completion {
         default_to("logout_state on", provider.logout_state, profile.logout_state);
         default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
         provider.cookie.name_given = has("cookie_name");
-    }
 
-    // What a look at one or two directives decides.
-    void check_rules() const
-    {
         refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
         refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
                   "there is a client_secret too; keep one of them");
@@ -67,7 +63,8 @@ struct Completion {
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
         for (std::string_view page : {"post_logout_uri", "logged_out_uri"}) {
-            warn_if(has(page) && provider.logout_uri.empty(), page, "there is no logout to come back from; add \"logout_uri /logout\"");
+            bool alone = has(page) && provider.logout_uri.empty();
+            warn_if(alone, page, "there is no logout to come back from; add \"logout_uri /logout\"");
         }
     }
 
@@ -93,10 +90,9 @@ struct Completion {
     void check_arguments() const
     {
         for (const std::string& level : provider.acr_default) {
-            Words known;
-            for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
-            refuse_if(!knows_acr(profile, level), "acr_values",
-                      title + " has no level " + quoted(level) + ", it has " + join(known, " "));
+            std::string known;
+            for (const AcrOrder& order : profile.acr_orders) known += " " + join(order, " ");
+            refuse_if(!knows_acr(profile, level), "acr_values", title + " has no level " + quoted(level) + ", it has" + known);
         }
         provider.acr_orders = profile.acr_orders;
         if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
@@ -163,7 +159,8 @@ struct Completion {
         const CookieRules& cookie = provider.cookie;
         auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
         std::string_view bare = begins(host_prefix) ? std::string_view(cookie.name).substr(host_prefix.size()) : cookie.name;
-        bool off = cookie.secure == Switch::off, ours = bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix);
+        bool ours = bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix);
+        bool off = cookie.secure == Switch::off;
         refuse_if(ours, "cookie_name", "the module has other cookies of such names; choose another cookie_name");
         refuse_if(cookie.samesite == SameSite::strict, "cookie_samesite strict",
                   "browsers withhold it after the provider's redirect: logins would loop; use lax");
@@ -205,9 +202,8 @@ void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
     cf->handler_conf = conf.get();
     char* result = ngx_conf_parse(cf, nullptr);
     *cf = saved;
-    if (result != NGX_CONF_OK) throw Logged{};
+    if (result != NGX_CONF_OK) throw Mistake();
     Completion completion{cf, *conf};
-    completion.apply_profile();
     completion.check_rules();
     completion.check_client();
     completion.check_arguments();

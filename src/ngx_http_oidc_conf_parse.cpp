@@ -57,11 +57,11 @@ char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()
     try {
         work();
         return NGX_CONF_OK;
-    } catch (const Logged&) {
     } catch (const std::exception& e) {
         auto* mistake = dynamic_cast<const Mistake*>(&e);
-        bool placed = mistake != nullptr && mistake->place.line > 0;
-        report(cf, NGX_LOG_EMERG, placed ? mistake->place : here(cf), (placed || who.empty() ? "" : who + ": ") + e.what());
+        bool placed = mistake != nullptr && mistake->place.line > 0, is_logged = *e.what() == '\0';
+        std::string sentence = (placed || who.empty() ? "" : who + ": ") + e.what();
+        if (!is_logged) report(cf, NGX_LOG_EMERG, placed ? mistake->place : here(cf), sentence);
     }
     return static_cast<char*>(NGX_CONF_ERROR);
 }
@@ -115,12 +115,11 @@ std::string parse_endpoint_path(std::string_view text, std::string_view example)
 
 std::string parse_endpoint_uri(std::string_view text, std::string_view example)
 {
-    bool path = text.starts_with('/');
+    if (text.starts_with('/')) return parse_endpoint_path(text, example);
     std::string either = " is neither a path (write " + quoted(example) + ") nor an absolute https URL";
-    if (!path && !parse_url(text)) throw Mistake(quoted(text) + either);
-    if (!path) parse_safe_url(text);
+    if (!parse_url(text)) throw Mistake(quoted(text) + either);
     parse_endpoint_path(path_of(text), example);
-    return std::string(text);
+    return parse_safe_url(text);
 }
 
 std::string path_of(std::string_view uri)
@@ -173,7 +172,7 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 {
     ngx_http_complex_value_t* value = literal(cf, text);
     ngx_http_compile_complex_value_t ccv{cf, &value->value, value, 0, 0, 0};
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Logged{};
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Mistake();
     return value;
 }
 

@@ -12,14 +12,11 @@
 
 namespace oidc::ngx {
 
-// A sentence for `nginx -t`.
+// A sentence for `nginx -t`; empty: nginx has already logged why.
 struct Mistake : std::runtime_error {
-    explicit Mistake(const std::string& sentence, const Place& where = {}) : std::runtime_error(sentence), place{where} {}
+    explicit Mistake(const std::string& sentence = {}, const Place& where = {}) : std::runtime_error(sentence), place{where} {}
     Place place;                                           // none: the line being read, with the directive's name before it
 };
-
-// nginx has already logged why.
-struct Logged : std::exception {};
 
 using Words = std::vector<std::string>;
 

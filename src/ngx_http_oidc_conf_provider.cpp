@@ -100,7 +100,7 @@ constexpr auto parse_encryption_algs = parse_algs<"RSA-OAEP RSA-OAEP-256 ECDH-ES
 
 // ---- Setters: words[0] is the directive
 
-std::string rest(const Words& words) { return join({words.begin() + 1, words.end()}, " "); }
+std::string rest(const Words& words, int from = 1) { return join({words.begin() + from, words.end()}, " "); }
 
 // The words go to a member of the provider, or of one of its parts.
 template <auto Parse, auto... Path>
@@ -110,12 +110,10 @@ void set(ngx_conf_t*, ProviderConf& conf, const Words& words)
     target = std::remove_reference_t<decltype(target)>(Parse(rest(words)));
 }
 
-void set_session_store(ngx_conf_t*, ProviderConf& conf, const Words& words) { conf.session_store = words[1]; }
-
 void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     const Profile* profile = find_profile(words[1]);
-    std::string environment = "production", network = "internet", names = join(names_of(profiles(), &Profile::name), " ");
+    std::string environment = "production", network = "internet", names = join(names_of(profiles(), &Profile::name), " "), known;
     if (profile == nullptr) throw Mistake("unknown profile " + quoted(words[1]) + ", it can be one of: " + names);
     read_options(words, 2, {{"environment", into<parse_text>(environment)}, {"network", into<parse_text>(network)}});
     auto row = std::ranges::find_if(profile->issuers, [&](const ProfileIssuer& each) {
@@ -124,9 +122,8 @@ void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     bool found = row != profile->issuers.end(), asked = words.size() > 2;
     if (asked && profile->issuers.empty()) throw Mistake("it has neither environments nor networks");
     std::string where = quoted(environment) + " on network " + quoted(network);
-    std::string known;
-    for (const ProfileIssuer& each : profile->issuers) known += concat({"; environment=", each.environment, " network=", each.network});
-    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where + known);
+    for (const auto& each : profile->issuers) known += concat({"; environment=", each.environment, " network=", each.network});
+    if (asked && !found) throw Mistake(concat({profile->title, " has no environment ", where, known}));
     if (found && !conf.written.contains("issuer")) conf.provider.issuer = row->issuer;
     conf.provider.profile = profile;
 }
@@ -164,7 +161,7 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string name = full_name(cf, words[1]), text = read_file(name);
     require_worker_access(cf, name);
-    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.c_str(), -1));
     int count = 0;
     for (; auto* item = Read(pem.get(), nullptr, nullptr, nullptr); ++count) Free(item);
     bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -219,20 +216,16 @@ void add_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words, std::s
     conf.args.push_back({std::string(name), value, words[0], here(cf)});
 }
 
-void set_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
-{
-    add_argument(cf, conf, words, words[1], compile(cf, words[2]));
-}
-
 void set_extra_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     for (const Param& arg : parse_arguments(words[1])) add_argument(cf, conf, words, arg.name, literal(cf, arg.value));
 }
 
-// prompt, login_hint, claims, ...: the directive is the parameter.
+// The word that is the parameter's name: of prompt, login_hint, ... it is the directive.
+template <int Name>
 void set_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    add_argument(cf, conf, words, words[0], compile(cf, rest(words)));
+    add_argument(cf, conf, words, words[Name], compile(cf, rest(words, Name + 1)));
 }
 
 void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
@@ -324,13 +317,13 @@ constexpr Directive directives[] = {
     {"logged_out_uri", 1, 1, set<parse_page, &Provider::logged_out_uri>},
     {"error_uri", 1, 1, set<parse_error_uri, &Provider::error_uri>},
     {"extra_auth_args", 1, 1, set_extra_auth_args},
-    {"auth_args", 2, 2, set_auth_args, true},
+    {"auth_args", 2, 2, set_argument<1>, true},
     {"acr_values", 1, many, set_acr_values},
     {"claims", 1, 1, set_claims},
-    {"prompt", 1, many, set_argument},
-    {"login_hint", 1, 1, set_argument},
-    {"idp_hint", 1, 1, set_argument},
-    {"ui_locales", 1, many, set_argument},
+    {"prompt", 1, many, set_argument<0>},
+    {"login_hint", 1, 1, set_argument<0>},
+    {"idp_hint", 1, 1, set_argument<0>},
+    {"ui_locales", 1, many, set_argument<0>},
     {"max_age", 1, 1, set<parse_seconds, &Provider::max_age>},
     {"pkce", 1, 1, set<one_of<Switch, "on off", 1>, &Provider::pkce>},
     {"iss_parameter", 1, 1, set<one_of<Switch, "auto required off">, &Provider::iss_parameter>},
@@ -342,7 +335,7 @@ constexpr Directive directives[] = {
     {"clock_skew", 1, 1, set<parse_seconds, &Provider::clock_skew>},
     {"state_timeout", 1, 1, set<parse_lifetime, &Provider::state_timeout>},
     {"state_limit", 1, 1, set<parse_state_limit, &Provider::state_limit>},
-    {"session_store", 1, 1, set_session_store},
+    {"session_store", 1, 1, [](ngx_conf_t*, ProviderConf& conf, const Words& words) { conf.session_store = words[1]; }},
     {"session_timeout", 1, 1, set<parse_lifetime, &Provider::session_timeout>},
     {"session_idle_timeout", 1, 1, set<parse_seconds_or_off, &Provider::session_idle_timeout>},
     {"session_max_lifetime", 1, 1, set<parse_seconds_or_off, &Provider::session_max_lifetime>},

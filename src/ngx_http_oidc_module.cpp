@@ -76,7 +76,7 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
     set->path.assign(path, words.end());
     if (set->path.empty()) throw Mistake("the claim's name is missing");
     if (std::any_of(path, words.end(), is_option)) throw Mistake("options stand before the claim's name");
-    if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
+    if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Mistake();
 }
 
 ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
@@ -102,6 +102,12 @@ char* set_once(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
     Setting& setting = static_cast<LocConf*>(conf)->*Member;
     if (setting.place.line > 0) return const_cast<char*>("is duplicate");
     return guarded(cf, string(command->name), [&] { setting = {Parse(cf, view(items<ngx_str_t>(*cf->args)[1])), here(cf)}; });
+}
+
+void set_unauth(ngx_conf_t*, const Words& words, LocConf& location)
+{
+    if (location.unauth != NGX_CONF_UNSET_UINT) throw Mistake("the directive is written twice");
+    location.unauth = parse_name(words[1], "auto redirect 401 403 pass");
 }
 
 // auth_require $value ... [error=status]
@@ -189,32 +195,29 @@ constexpr EndpointRow endpoint_rows[] = {
     {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
 };
 
-void require_shareable(const Route& route, const EndpointRow& row, const ProviderConf& conf)
+// Throws Mistake for two on one path, unless something in the request tells the providers apart.
+void add_route(std::vector<Route>& routes, const ProviderConf& conf, const EndpointRow& row, const std::string& path)
 {
-    const Provider& first = route.providers.front()->provider;
-    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(route.endpoint)];
+    auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
+    if (at == routes.end() || at->path != path) at = routes.insert(at, {path, row.endpoint, {}});
+    at->providers.push_back(&conf);
+    const Provider& first = at->providers.front()->provider;
+    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(at->endpoint)];
     bool same_keys = row.endpoint == Endpoint::jwks && first.own_jwks == conf.provider.own_jwks;
-    if (other.endpoint == row.endpoint && (row.shareable || same_keys)) return;
-    throw Mistake(std::string(row.directive) + " of " + titled(conf.provider) + " and " + std::string(other.directive) + " of " +
-                      titled(first) + " are both " + quoted(route.path) + "; give each a path of its own", conf.place);
+    if (other.endpoint == row.endpoint && (row.shareable || same_keys || &first == &conf.provider)) return;
+    throw Mistake(concat({row.directive, " of ", titled(conf.provider), " and ", other.directive, " of ", titled(first),
+                          " are both ", quoted(path), "; give each a path of its own"}), conf.place);
 }
 
-// Throws Mistake for two on one path.
 void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
 {
     for (const EndpointRow& row : endpoint_rows) {
         std::string path = path_of(conf.provider.*row.uri);
         // Without a logout state the provider's return is an ordinary page of the site.
         if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
-        std::string why = ": the module answers this path, as the " + std::string(row.directive) + "; choose another";
+        add_route(routes, conf, row, path);
+        std::string why = concat({": the module answers this path, as the ", row.directive, "; choose another"});
         if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
-        auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
-        if (at == routes.end() || at->path != path) {
-            routes.insert(at, {std::move(path), row.endpoint, {&conf}});
-        } else {
-            require_shareable(*at, row, conf);
-            at->providers.push_back(&conf);
-        }
     }
 }
 
@@ -232,32 +235,18 @@ bool is_local(std::string_view address)
     return address.starts_with("unix:") || (url && is_loopback(url->host));
 }
 
-struct Listeners {
-    bool open = false, tls = false, open_without_tls = false;  // open: to others than this machine
-};
-
-Listeners listeners_of(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
+bool any_listener(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server, auto fits)
 {
-    Listeners found;
     for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
         for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
-            if (!contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server)) continue;
-            bool open = !is_local(view(at.opt.addr_text)), tls = at.opt.ssl != 0;
-            found = {found.open || open, found.tls || tls, found.open_without_tls || (open && !tls)};
+            if (contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server) && fits(at.opt)) return true;
         }
     }
-    return found;
+    return false;
 }
 
-bool accepts_old_tls(const ngx_http_core_srv_conf_t& server)
-{
-#if (NGX_HTTP_SSL)
-    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
-    return (ssl.protocols & (NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1)) != 0;
-#else
-    return false;
-#endif
-}
+bool is_open(const ngx_http_listen_opt_t& listen) { return !is_local(view(listen.addr_text)); }
+bool is_open_without_tls(const ngx_http_listen_opt_t& listen) { return is_open(listen) && listen.ssl == 0; }
 
 void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
 {
@@ -268,19 +257,22 @@ void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, cons
     for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
     auto* file = const_cast<u_char*>(server.file_name);
     Place place{{ngx_strlen(file), file}, server.line};
-    Listeners listeners = listeners_of(core, server);
-    if (conf.host_needed && conf.hosts.empty() && listeners.open) {
+    if (conf.host_needed && conf.hosts.empty() && any_listener(core, server, is_open)) {
         throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
                       "add server_name, oidc_base_url, or an absolute redirect_uri", place);
     }
-    if (conf.host_needed && listeners.open_without_tls) {
-        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; "
-                                        "write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)");
+    if (conf.host_needed && any_listener(core, server, is_open_without_tls)) {
+        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc on a listener without ssl, browsers would be sent back to "
+                                        "http://...; write an absolute https redirect_uri "
+                                        "(see conf-examples/behind-tls-terminator.conf)");
     }
-    if (listeners.tls && accepts_old_tls(server)) {
-        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
-                                        "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
-    }
+#if (NGX_HTTP_SSL)
+    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
+    bool old = (ssl.protocols & (NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1)) != 0;
+    if (!old || !any_listener(core, server, [](const ngx_http_listen_opt_t& listen) { return listen.ssl != 0; })) return;
+    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
+                                    "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
+#endif
 }
 
 Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
@@ -302,18 +294,8 @@ void require_own_cookie(const ProviderConf& conf, const ProviderConf& other)
     const CookieRules &one = conf.provider.cookie, &two = other.provider.cookie;
     bool same = conf.cookie_names[0] == other.cookie_names[0] || conf.cookie_names[1] == other.cookie_names[1];
     if (&conf == &other || !one.name_given || !same || one.domain != two.domain || one.path != two.path) return;
-    throw Mistake("cookie_name of " + titled(conf.provider) + " and of " + titled(other.provider) + " are both " + quoted(one.name) +
-                      "; give each a name of its own", conf.place_of("cookie_name"));
-}
-
-// nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
-void register_access_handlers(ngx_array_t& handlers)
-{
-    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
-    auto all = items<ngx_http_handler_pt>(handlers);
-    std::shift_right(all.begin(), all.end() - 1, 1);
-    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
-    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    throw Mistake(concat({"cookie_name of ", titled(conf.provider), " and of ", titled(other.provider), " are both ",
+                          quoted(one.name), "; give each a name of its own"}), conf.place_of("cookie_name"));
 }
 
 void complete(ngx_conf_t* cf)
@@ -339,13 +321,16 @@ void complete(ngx_conf_t* cf)
         for (const auto& other : main.providers) require_own_cookie(*conf, *other);
     }
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
-    register_access_handlers(core.phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
+    ngx_array_t& handlers = core.phases[NGX_HTTP_ACCESS_PHASE].handlers;
+    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
+    auto all = items<ngx_http_handler_pt>(handlers);
+    std::shift_right(all.begin(), all.end() - 1, 1);
+    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
 }
 
-ngx_int_t postconfiguration(ngx_conf_t* cf)
-{
-    return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR;
-}
+ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }
 
 // Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
 ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
@@ -372,29 +357,18 @@ void* create(ngx_conf_t* cf) noexcept
     return conf;
 }
 
-ngx_conf_enum_t unauth_values[] = {
-    {ngx_string("auto"), static_cast<ngx_uint_t>(Unauth::automatic)},
-    {ngx_string("redirect"), static_cast<ngx_uint_t>(Unauth::redirect)},
-    {ngx_string("401"), static_cast<ngx_uint_t>(Unauth::status_401)},
-    {ngx_string("403"), static_cast<ngx_uint_t>(Unauth::status_403)},
-    {ngx_string("pass"), static_cast<ngx_uint_t>(Unauth::pass)},
-    {ngx_null_string, 0},
-};
-
-constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t http = NGX_HTTP_MAIN_CONF, anywhere = http | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
 
 ngx_command_t commands[] = {
-    {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0,
-     nullptr},
-    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
-    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
-    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
+    {ngx_string("oidc_provider"), http | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0, nullptr},
+    {ngx_string("oidc_session_zone"), http | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_cookie_key"), http | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
+    {ngx_string("oidc_claim_set"), http | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
     {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
     {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
-    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, to_location, offsetof(LocConf, unauth),
-     unauth_values},
+    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_unauth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},
     {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},

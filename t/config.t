@@ -258,7 +258,7 @@ refused('auth_require: a value is missing, like $oidc_claim_email', %q, location
 refused("auth_require: \"$_->[0]\" has no variable and would always be $_->[1]; write \"\$$_->[2]\"", %q,
     location => "\nauth_oidc p; auth_require \$uri \"$_->[0]\"; #!\n")
     for [ oidc_claim_email => 'true', 'oidc_claim_email' ], [ 'a b' => 'true', 'oidc_claim_email' ], [ 0 => 'false', 'oidc_claim_email' ];
-refused('invalid value "maybe"', %q, location => "\nauth_oidc_unauth maybe; #!\n");
+refused('auth_oidc_unauth: invalid value "maybe", it can be auto, redirect, 401, 403, pass', %q, location => "\nauth_oidc_unauth maybe; #!\n");
 refused(q(auth_oidc_args: the parameter "state" is the module's own; remove it), %q, location => "\nauth_oidc_args state=x; #!\n");
 refused('auth_oidc_args: "%" is no query; write it like "a=b&c=d", with %XX escapes', %q, location => "\nauth_oidc_args %; #!\n");
 refused('auth_oidc_args: FranceConnect does not know the parameter "display"; remove it',
