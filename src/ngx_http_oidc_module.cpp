@@ -357,14 +357,15 @@ void* create(ngx_conf_t* cf) noexcept
     return conf;
 }
 
-constexpr ngx_uint_t http = NGX_HTTP_MAIN_CONF, anywhere = http | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
 
 ngx_command_t commands[] = {
-    {ngx_string("oidc_provider"), http | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0, nullptr},
-    {ngx_string("oidc_session_zone"), http | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
-    {ngx_string("oidc_cookie_key"), http | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
-    {ngx_string("oidc_claim_set"), http | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
+    {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0,
+     nullptr},
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
+    {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
     {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
     {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
