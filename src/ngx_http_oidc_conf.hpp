@@ -34,6 +34,12 @@ struct ProviderConf {
     std::string session_store;                             // its name; empty: a zone of its own
     Place place{};                                         // of oidc_provider
     std::map<std::string_view, Place> written;             // the directives that stand in the block
+
+    const Place& place_of(std::string_view directive) const
+    {
+        auto at = written.find(directive);
+        return at != written.end() ? at->second : place;
+    }
 };
 
 enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, page };  // page: none, a protected page
@@ -62,7 +68,7 @@ struct MainConf {
 };
 
 struct SrvConf {
-    std::vector<ngx_http_server_name_t> hosts;             // nginx keeps its own list during configuration only
+    std::vector<ngx_http_server_name_t> hosts;             // its names but "_" and the like; nginx keeps no list of its own
     std::vector<const ProviderConf*> used;                 // by auth_oidc in this server; all when it holds a variable
     bool host_needed = false;                              // a redirect URI is a path, and oidc_base_url is not set
     std::vector<Route> routes;                             // sorted by path

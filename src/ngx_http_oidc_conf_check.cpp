@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "ngx_http_oidc_conf_parse.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -19,8 +20,7 @@ struct Completion {
     void refuse_if(bool wrong, std::string_view what, const std::string& sentence, ngx_uint_t level = NGX_LOG_EMERG) const
     {
         if (!wrong) return;
-        auto at = conf.written.find(what.substr(0, what.find(' ')));
-        Mistake mistake(said_in(provider, what) + ": " + sentence, at != conf.written.end() ? at->second : conf.place);
+        Mistake mistake(said_in(provider, what) + ": " + sentence, conf.place_of(what.substr(0, what.find(' '))));
         if (level == NGX_LOG_EMERG) throw mistake;
         report(cf, level, mistake.place, mistake.what());
     }
@@ -33,12 +33,10 @@ struct Completion {
         if (!has(directive)) value = profile_value;
     }
 
-    // The directives that were not written take the profile's value.
-    void apply_profile() const
+    // The directives that were not written take the profile's value. Then what a look at one or two directives decides.
+    void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
-        std::string_view slash = provider.issuer.ends_with('/') ? "" : "/";
-        default_to("config_url", provider.config_url, provider.issuer + std::string(slash) + ".well-known/openid-configuration");
         default_to("pkce", provider.pkce, profile.pkce);
         default_to("userinfo", provider.userinfo, profile.userinfo);
         default_to("userinfo_format", provider.userinfo_format, profile.userinfo_format);
@@ -48,11 +46,7 @@ struct Completion {
         default_to("logout_state on", provider.logout_state, profile.logout_state);
         default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
         provider.cookie.name_given = has("cookie_name");
-    }
 
-    // What a look at one or two directives decides.
-    void check_rules() const
-    {
         refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
         refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
                   "there is a client_secret too; keep one of them");
@@ -68,6 +62,10 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
+        for (std::string_view page : {"post_logout_uri", "logged_out_uri"}) {
+            bool alone = has(page) && provider.logout_uri.empty();
+            warn_if(alone, page, "there is no logout to come back from; add \"logout_uri /logout\"");
+        }
     }
 
     void check_client() const
@@ -80,6 +78,9 @@ struct Completion {
         std::string_view secret = provider.client_secret.reveal();
         refuse_if(secret.empty() && (auth == ClientAuth::basic || auth == ClientAuth::post), "client_secret",
                   "the directive is missing; write client_secret or client_secret_file");
+        warn_if(secret.empty() && auth == ClientAuth::automatic, "client_secret",
+                "there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
+                "\"token_endpoint_auth_method none\"");
         if (secret.empty()) auth = ClientAuth::none;
         bool hex = secret.size() == 64 && secret.find_first_not_of("0123456789abcdefABCDEF") == secret.npos;
         warn_if(profile.portal && !hex, has("client_secret_file") ? "client_secret_file" : "client_secret",
@@ -89,10 +90,9 @@ struct Completion {
     void check_arguments() const
     {
         for (const std::string& level : provider.acr_default) {
-            Words known;
-            for (const auto& order : profile.acr_orders) known.insert(known.end(), order.begin(), order.end());
-            refuse_if(!knows_acr(profile, level), "acr_values",
-                      title + " has no level " + quoted(level) + ", it has " + joined(known));
+            std::string known;
+            for (const AcrOrder& order : profile.acr_orders) known += " " + join(order, " ");
+            refuse_if(!knows_acr(profile, level), "acr_values", title + " has no level " + quoted(level) + ", it has" + known);
         }
         provider.acr_orders = profile.acr_orders;
         if (provider.acr_orders.empty() && !provider.acr_default.empty()) provider.acr_orders = {provider.acr_default};
@@ -100,9 +100,6 @@ struct Completion {
         for (const AuthArg& arg : conf.args) {
             std::string text = string(arg.value->value);
             std::string why = why_refused(profile, arg.name, arg.value->lengths == nullptr ? &text : nullptr);
-            bool acr = arg.name == "acr_values" && (has("acr_values") || !provider.acr_default.empty());
-            bool max_age = arg.name == "max_age" && provider.max_age;
-            if (acr || max_age) why = quoted(arg.name) + " would be sent twice; use its own directive alone";
             if (!why.empty()) throw Mistake(said_in(provider, arg.directive) + ": " + why, arg.place);
         }
     }
@@ -117,7 +114,7 @@ struct Completion {
                       alg + " needs a client_secret of at least " + std::to_string(least) + " bytes, and this one has " +
                           std::to_string(size) + "; name an asymmetric algorithm, or ask for a longer secret");
             refuse_if(!known.empty() && !contains(known, alg), directive,
-                      title + " never signs with " + alg + ", it has " + joined(known));
+                      title + " never signs with " + alg + ", it has " + join(known, " "));
         }
     }
 
@@ -139,7 +136,7 @@ struct Completion {
         if (algs.empty()) algs = usable;
         warn_if(provider.client_jwks_uri.empty(), "client_jwks_uri",
                 "the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module serves none; "
-                "add \"client_jwks_uri /oidc/jwks\", unless another server publishes the key");
+                "add \"client_jwks_uri /oidc_jwks\", unless another server publishes the key");
     }
 
     void check_keys() const
@@ -161,7 +158,10 @@ struct Completion {
     {
         const CookieRules& cookie = provider.cookie;
         auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
+        std::string_view bare = begins(host_prefix) ? std::string_view(cookie.name).substr(host_prefix.size()) : cookie.name;
+        bool ours = bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix);
         bool off = cookie.secure == Switch::off;
+        refuse_if(ours, "cookie_name", "the module has other cookies of such names; choose another cookie_name");
         refuse_if(cookie.samesite == SameSite::strict, "cookie_samesite strict",
                   "browsers withhold it after the provider's redirect: logins would loop; use lax");
         refuse_if(cookie.samesite == SameSite::none && off, "cookie_samesite none",
@@ -202,9 +202,8 @@ void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
     cf->handler_conf = conf.get();
     char* result = ngx_conf_parse(cf, nullptr);
     *cf = saved;
-    if (result != NGX_CONF_OK) throw Logged{};
+    if (result != NGX_CONF_OK) throw Mistake();
     Completion completion{cf, *conf};
-    completion.apply_profile();
     completion.check_rules();
     completion.check_client();
     completion.check_arguments();

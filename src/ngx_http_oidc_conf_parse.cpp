@@ -1,29 +1,26 @@
 #include "ngx_http_oidc_conf_parse.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
 #include <array>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
 
 namespace oidc::ngx {
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+constexpr std::size_t max_quoted = 200, max_sentence = 1500, max_listed = 8, max_file = 16 * 1024 * 1024;
+
+std::string quoted(std::string_view text)
+{
+    std::string shown(text.substr(0, max_quoted));
+    std::ranges::replace_if(shown, [](unsigned char c) { return c < ' '; }, '?');
+    return "\"" + shown + (text.size() > max_quoted ? "...\"" : "\"");
+}
+
 std::string titled(const Provider& provider) { return "oidc_provider " + quoted(provider.name); }
 std::string said_in(const Provider& provider, std::string_view what) { return titled(provider) + ": " + std::string(what); }
-
-Words split(std::string_view text, std::string_view separators)
-{
-    Words words;
-    while (!text.empty()) {
-        std::size_t end = std::min(text.find_first_of(separators), text.size());
-        if (end > 0) words.push_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return words;
-}
 
 // Whether at most `edits` removals, insertions and replacements make the one name from the other.
 static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
@@ -43,14 +40,15 @@ std::string did_you_mean(std::string_view name, const Words& candidates)
             if (each.size() > edits && is_near(name, each, edits)) return "; did you mean " + quoted(each) + "?";
         }
     }
-    return {};
+    bool few = !candidates.empty() && candidates.size() <= max_listed;
+    return few ? "; known: " + join(candidates, ", ") : "";
 }
 
 Place here(ngx_conf_t* cf) { return cf->conf_file ? Place{cf->conf_file->file.name, cf->conf_file->line} : Place{}; }
 
 void report(ngx_conf_t* cf, ngx_uint_t level, const Place& place, std::string_view sentence)
 {
-    ngx_str_t text = borrow(sentence);
+    ngx_str_t text = borrow(sentence.substr(0, max_sentence));
     ngx_log_error(level, cf->log, 0, place.line > 0 ? "%V in %V:%ui" : "%V", &text, &place.file, place.line);
 }
 
@@ -59,26 +57,22 @@ char* guarded(ngx_conf_t* cf, const std::string& who, const std::function<void()
     try {
         work();
         return NGX_CONF_OK;
-    } catch (const Logged&) {
     } catch (const std::exception& e) {
         auto* mistake = dynamic_cast<const Mistake*>(&e);
-        bool placed = mistake != nullptr && mistake->place.line > 0;
-        report(cf, NGX_LOG_EMERG, placed ? mistake->place : here(cf), (placed || who.empty() ? "" : who + ": ") + e.what());
+        bool placed = mistake != nullptr && mistake->place.line > 0, is_logged = *e.what() == '\0';
+        std::string sentence = (placed || who.empty() ? "" : who + ": ") + e.what();
+        if (!is_logged) report(cf, NGX_LOG_EMERG, placed ? mistake->place : here(cf), sentence);
     }
     return static_cast<char*>(NGX_CONF_ERROR);
 }
 
-static std::int64_t parse_time(std::string_view text, ngx_uint_t is_seconds)
+std::int64_t parse_time(std::string_view text, bool is_seconds)
 {
     ngx_str_t value = borrow(text);
     ngx_int_t time = ngx_parse_time(&value, is_seconds);
     if (time == NGX_ERROR) throw Mistake("invalid time " + quoted(text) + "; write it like 30s, 10m or 8h");
     return time;
 }
-
-std::int64_t parse_milliseconds(std::string_view text) { return parse_time(text, 0); }
-Seconds parse_seconds(std::string_view text) { return parse_time(text, 1); }
-Seconds parse_seconds_or_off(std::string_view text) { return text == "off" ? 0 : parse_seconds(text); }
 
 std::size_t parse_size(std::string_view text)
 {
@@ -104,20 +98,28 @@ std::string parse_safe_url(std::string_view text)
     throw Mistake(quoted(text) + " must be https; plain http is for loopback hosts alone");
 }
 
-std::string parse_endpoint_path(std::string_view text)
+std::string parse_constant(std::string_view text)
 {
-    bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
-    for (std::string_view segment : split(text, "/")) plain = plain && segment != "." && segment != "..";
-    if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
-    if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; choose another path, like /oidc/callback");
+    if (text.find('$') != text.npos) throw Mistake(quoted(text) + " has a variable, and the directive takes no variables");
     return std::string(text);
 }
 
-std::string parse_endpoint_uri(std::string_view text)
+std::string parse_endpoint_path(std::string_view text, std::string_view example)
 {
-    if (!text.starts_with('/')) parse_safe_url(text);
-    parse_endpoint_path(path_of(text));
+    bool plain = is_local_path(text) && text.find_first_of("?#%") == text.npos && text.find("//") == text.npos;
+    for (const std::string& segment : words(text, '/')) plain = plain && segment != "." && segment != "..";
+    if (!plain) throw Mistake(quoted(text) + " is no plain path: it starts with \"/\" and has no query, escape or empty segment");
+    if (text == "/") throw Mistake("the module would answer \"/\" instead of the site; write " + quoted(example));
     return std::string(text);
+}
+
+std::string parse_endpoint_uri(std::string_view text, std::string_view example)
+{
+    if (text.starts_with('/')) return parse_endpoint_path(text, example);
+    std::string either = " is neither a path (write " + quoted(example) + ") nor an absolute https URL";
+    if (!parse_url(text)) throw Mistake(quoted(text) + either);
+    parse_endpoint_path(path_of(text), example);
+    return parse_safe_url(text);
 }
 
 std::string path_of(std::string_view uri)
@@ -128,17 +130,17 @@ std::string path_of(std::string_view uri)
 
 std::size_t parse_name(std::string_view text, std::string_view names)
 {
-    Words all = split(names, " ");
+    Words all = words(names);
     auto at = std::ranges::find(all, text);
-    if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + joined(all, ", "));
+    if (at == all.end()) throw Mistake("invalid value " + quoted(text) + ", it can be " + join(all, ", "));
     return static_cast<std::size_t>(at - all.begin());
 }
 
-void read_options(std::span<const std::string_view> words, std::size_t first, std::initializer_list<Option> options)
+void read_options(std::span<const std::string> words, std::size_t first, std::initializer_list<Option> options)
 {
     Words known = names_of(options, &Option::key), seen;
     for (std::string_view word : words.subspan(first)) {
-        std::string_view key = word.substr(0, word.find('='));
+        std::string key(word.substr(0, word.find('=')));
         auto option = std::ranges::find(options, key, &Option::key);
         bool is_known = key.size() < word.size() && option != options.end();
         if (!is_known) throw Mistake("unknown parameter " + quoted(word) + did_you_mean(key, known));
@@ -152,10 +154,14 @@ void require_free_argument(std::string_view name)
 {
     if (name.empty()) throw Mistake("an authorization parameter without a name");
     if (is_reserved_argument(name)) throw Mistake("the parameter " + quoted(name) + " is the module's own; remove it");
+    std::string why = " would be sent and not checked; use the directive ";
+    bool checked = name == "acr_values" || name == "max_age";
+    if (checked) throw Mistake(quoted(name) + why + std::string(name) + ", which is also checked in the token");
 }
 
 std::vector<Param> parse_arguments(std::string_view query)
 {
+    if (query.find('$') != query.npos) throw Mistake("it takes no variables; use auth_args, which does");
     std::optional<std::vector<Param>> args = parse_query(query);
     if (!args) throw Mistake(quoted(query) + " is no query; write it like \"a=b&c=d\", with %XX escapes");
     for (const Param& arg : *args) require_free_argument(arg.name);
@@ -165,11 +171,8 @@ std::vector<Param> parse_arguments(std::string_view query)
 ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 {
     ngx_http_complex_value_t* value = literal(cf, text);
-    ngx_http_compile_complex_value_t ccv{};
-    ccv.cf = cf;
-    ccv.value = &value->value;
-    ccv.complex_value = value;
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Logged{};
+    ngx_http_compile_complex_value_t ccv{cf, &value->value, value, 0, 0, 0};
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) throw Mistake();
     return value;
 }
 
@@ -189,31 +192,40 @@ std::string full_name(ngx_conf_t* cf, std::string_view path)
 
 std::string read_file(const std::string& name)
 {
-    std::ifstream file(name, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    bool read = file.is_open() && !file.bad();
+    int fd = open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a FIFO does not keep us waiting
+    std::unique_ptr<FILE, decltype([](FILE* open) { std::fclose(open); })> file(fd >= 0 ? fdopen(fd, "rb") : nullptr);
+    auto bytes = std::make_unique_for_overwrite<char[]>(max_file + 1);
+    std::size_t size = file ? std::fread(bytes.get(), 1, max_file + 1, file.get()) : 0;
+    bool read = file && std::ferror(file.get()) == 0;
     if (!read) throw Mistake("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
-    return text;
+    if (size > max_file) throw Mistake(quoted(name) + " is larger than 16 MB");
+    return {bytes.get(), size};
 }
 
-static bool may_read(const passwd& user, const struct stat& file)
+// `right` as for others: S_IROTH, S_IXOTH.
+static bool has_right(const passwd& user, const std::string& name, mode_t right)
 {
+    struct stat file;
+    if (user.pw_uid == 0) return true;
+    if (stat(name.c_str(), &file) != 0) return false;
     std::array<gid_t, 64> groups;
     int count = groups.size();
     if (getgrouplist(user.pw_name, user.pw_gid, groups.data(), &count) < 0) count = groups.size();
     bool member = contains(std::span(groups).first(static_cast<std::size_t>(count)), file.st_gid);
-    mode_t bit = file.st_uid == user.pw_uid ? S_IRUSR : member ? S_IRGRP : S_IROTH;
-    return user.pw_uid == 0 || (file.st_mode & bit) != 0;
+    return (file.st_mode & (file.st_uid == user.pw_uid ? right << 6 : member ? right << 3 : right)) != 0;
 }
 
 // The workers' user is `user` when it is written above, else what nginx was built for; ours when the master is not root.
 void require_worker_access(ngx_conf_t* cf, const std::string& name)
 {
-    struct stat file;
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cf->cycle->conf_ctx, ngx_core_module));
     const passwd* user = geteuid() != 0 ? nullptr : getpwnam(core->username != nullptr ? core->username : NGX_USER);
-    if (user == nullptr || (stat(name.c_str(), &file) == 0 && may_read(*user, file))) return;
-    throw Mistake(quoted(name) + " is unreadable for worker user " + quoted(user->pw_name) + "; change its mode or group");
+    for (std::size_t end = 0; user != nullptr && end < name.size();) {
+        end = std::min(name.find('/', end), name.size() - 1) + 1;
+        std::string part = name.substr(0, end), who = quoted(user->pw_name);  // the folders on the way, then the file
+        if (has_right(*user, part, part.ends_with('/') ? S_IXOTH : S_IROTH)) continue;
+        throw Mistake(quoted(part) + " is unreadable for worker user " + who + "; change its mode or group");
+    }
 }
 
 }  // namespace oidc::ngx

@@ -23,9 +23,13 @@ auto checked(std::string_view text)
     return value;
 }
 
+template <auto Parse, Literal Example>
+std::string like(std::string_view text) { return Parse(text, Example.text); }
+
 bool is_given(std::string_view text) { return !text.empty(); }
 bool is_positive(std::int64_t number) { return number > 0; }
 bool holds_metadata(std::size_t size) { return size >= 4096; }
+bool is_bare_path(std::string_view path) { return path.find_first_of("?%#") == path.npos; }
 bool has_no_query(std::string_view url) { return url.find('?') == url.npos; }
 bool is_on(std::string_view text) { return parse_name(text, "on off") == 0; }
 bool is_required(std::string_view text) { return parse_name(text, "required off") == 0; }
@@ -46,8 +50,11 @@ constexpr auto parse_deadline = checked<parse_milliseconds, is_positive, "no log
 constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadata and keys do not fit; 4k is the least">;
 constexpr auto parse_min_refresh =
     checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
-constexpr auto parse_cookie_name = checked<parse_text, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
-constexpr auto parse_error_uri = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_cookie_name = checked<parse_constant, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
+constexpr auto parse_site_page =
+    checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_error_uri =
+    checked<parse_site_page, is_bare_path, " is taken literally, by an internal redirect: leave out \"?\", \"%\" and \"#\"">;
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
 // Where the browser goes after a logout: anywhere.
@@ -68,33 +75,32 @@ std::string parse_proxy(std::string_view text)
 
 std::string parse_scope(std::string_view text)
 {
-    Words scopes = split(text, " ");
+    Words scopes = words(text);
     if (!contains(scopes, "openid")) throw Mistake("\"openid\" is missing; without it there is no login");
-    return joined(scopes);
+    return join(scopes, " ");
 }
 
-std::vector<std::string> parse_signing_algs(std::string_view list)
+// Separated by spaces or commas.
+template <Literal Known>
+Words parse_algs(std::string_view list)
 {
-    Words known = split("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512", " "), algs = split(list, " ,");
+    std::string text(list);
+    std::ranges::replace(text, ',', ' ');
+    Words known = words(Known.text), algs = words(text);
     if (algs.empty()) throw Mistake("the list of algorithms is empty");
-    for (std::string_view alg : algs) {
+    for (const std::string& alg : algs) {
         if (alg == "none") throw Mistake("\"none\" means an unsigned token, and is never accepted; name the algorithm");
         if (!contains(known, alg)) throw Mistake("unknown algorithm " + quoted(alg) + did_you_mean(alg, known));
     }
-    return {algs.begin(), algs.end()};
+    return algs;
 }
 
-std::vector<std::string> parse_encryption_algs(std::string_view list)
-{
-    Words algs = split(list, ",");
-    auto unknown = std::ranges::find_if_not(algs, is_jwe_alg);
-    if (unknown == algs.end()) return {algs.begin(), algs.end()};
-    throw Mistake("unknown algorithm " + quoted(*unknown) + ", it can be RSA-OAEP, RSA-OAEP-256, ECDH-ES");
-}
+constexpr auto parse_signing_algs = parse_algs<"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512">;
+constexpr auto parse_encryption_algs = parse_algs<"RSA-OAEP RSA-OAEP-256 ECDH-ES">;
 
 // ---- Setters: words[0] is the directive
 
-std::string rest(const Words& words) { return joined(std::span(words).subspan(1)); }
+std::string rest(const Words& words, int from = 1) { return join({words.begin() + from, words.end()}, " "); }
 
 // The words go to a member of the provider, or of one of its parts.
 template <auto Parse, auto... Path>
@@ -104,12 +110,10 @@ void set(ngx_conf_t*, ProviderConf& conf, const Words& words)
     target = std::remove_reference_t<decltype(target)>(Parse(rest(words)));
 }
 
-void set_session_store(ngx_conf_t*, ProviderConf& conf, const Words& words) { conf.session_store = words[1]; }
-
 void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     const Profile* profile = find_profile(words[1]);
-    std::string environment = "production", network = "internet", names = joined(names_of(profiles(), &Profile::name));
+    std::string environment = "production", network = "internet", names = join(names_of(profiles(), &Profile::name), " "), known;
     if (profile == nullptr) throw Mistake("unknown profile " + quoted(words[1]) + ", it can be one of: " + names);
     read_options(words, 2, {{"environment", into<parse_text>(environment)}, {"network", into<parse_text>(network)}});
     auto row = std::ranges::find_if(profile->issuers, [&](const ProfileIssuer& each) {
@@ -118,7 +122,8 @@ void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     bool found = row != profile->issuers.end(), asked = words.size() > 2;
     if (asked && profile->issuers.empty()) throw Mistake("it has neither environments nor networks");
     std::string where = quoted(environment) + " on network " + quoted(network);
-    if (asked && !found) throw Mistake(std::string(profile->title) + " has no environment " + where);
+    for (const auto& each : profile->issuers) known += concat({"; environment=", each.environment, " network=", each.network});
+    if (asked && !found) throw Mistake(concat({profile->title, " has no environment ", where, known}));
     if (found && !conf.written.contains("issuer")) conf.provider.issuer = row->issuer;
     conf.provider.profile = profile;
 }
@@ -156,11 +161,13 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string name = full_name(cf, words[1]), text = read_file(name);
     require_worker_access(cf, name);
-    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.data(), -1));
-    auto* item = pem ? Read(pem.get(), nullptr, nullptr, nullptr) : nullptr;
+    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.c_str(), -1));
+    int count = 0;
+    for (; auto* item = Read(pem.get(), nullptr, nullptr, nullptr); ++count) Free(item);
+    bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ERR_clear_error();
-    if (item == nullptr) throw Mistake(quoted(name) + " holds no " + What.text + " in PEM");
-    Free(item);
+    if (!at_end) throw Mistake(quoted(name) + ": " + What.text + " " + std::to_string(count + 1) + " in it is broken");
+    if (count == 0) throw Mistake(quoted(name) + " holds no " + What.text + " in PEM");
     conf.provider.http.*Member = name;
 }
 
@@ -197,7 +204,7 @@ void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 
 void set_client_jwks_uri(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    conf.provider.client_jwks_uri = parse_endpoint_path(words[1]);
+    conf.provider.client_jwks_uri = parse_endpoint_path(words[1], "/oidc_jwks");
     read_options(words, 2, {{"max_age", into<parse_seconds>(conf.provider.client_jwks_max_age)}});
 }
 
@@ -206,12 +213,7 @@ void add_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words, std::s
     require_free_argument(name);
     bool known = contains(conf.args, name, &AuthArg::name);
     if (known) throw Mistake("the authorization parameter " + quoted(name) + " is written twice");
-    conf.args.push_back({std::string(name), value, std::string(words[0]), here(cf)});
-}
-
-void set_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
-{
-    add_argument(cf, conf, words, words[1], compile(cf, words[2]));
+    conf.args.push_back({std::string(name), value, words[0], here(cf)});
 }
 
 void set_extra_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
@@ -219,16 +221,17 @@ void set_extra_auth_args(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     for (const Param& arg : parse_arguments(words[1])) add_argument(cf, conf, words, arg.name, literal(cf, arg.value));
 }
 
-// prompt, login_hint, claims, ...: the directive is the parameter.
+// The word that is the parameter's name: of prompt, login_hint, ... it is the directive.
+template <int Name>
 void set_argument(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    add_argument(cf, conf, words, words[0], compile(cf, rest(words)));
+    add_argument(cf, conf, words, words[Name], compile(cf, rest(words, Name + 1)));
 }
 
 void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     constexpr std::string_view from_file = "file:";
-    std::string text(words[1]);
+    std::string text = words[1];
     if (text.starts_with(from_file)) {
         text = read_file(full_name(cf, words[1].substr(from_file.size())));
     } else if (ngx_http_complex_value_t* value = compile(cf, text); value->lengths != nullptr) {
@@ -242,11 +245,11 @@ void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 void set_acr_values(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string text = rest(words);
-    Words levels = split(text, " ");
+    Words levels = oidc::words(text);
     if (levels.empty()) throw Mistake("the value is empty");
     ngx_http_complex_value_t* value = compile(cf, text);
     if (value->lengths != nullptr) conf.acr_values = value;
-    else conf.provider.acr_default.assign(levels.begin(), levels.end());
+    else conf.provider.acr_default = levels;
 }
 
 void set_id_token_encryption(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
@@ -299,7 +302,7 @@ constexpr Directive directives[] = {
     {"http_proxy", 1, 1, set<parse_proxy, &Provider::http, &HttpPolicy::proxy>},
     {"ssl_trusted_certificate", 1, 1, set_pem_file<&HttpPolicy::ca_file, PEM_read_bio_X509_AUX, X509_free, "certificate">},
     {"ssl_crl", 1, 1, set_pem_file<&HttpPolicy::crl_file, PEM_read_bio_X509_CRL, X509_CRL_free, "certificate revocation list">},
-    {"client_id", 1, 1, set<checked<parse_text, is_given, "the value is empty">, &Provider::client_id>},
+    {"client_id", 1, 1, set<checked<parse_constant, is_given, "the value is empty">, &Provider::client_id>},
     {"client_secret", 1, 1, set<checked<parse_text, is_given, "the secret is empty">, &Provider::client_secret>},
     {"client_secret_file", 1, 1, set_client_secret_file},
     {"token_endpoint_auth_method", 1, 1,
@@ -307,20 +310,20 @@ constexpr Directive directives[] = {
     {"client_key", 2, 5, set_client_key, true},
     {"client_jwks_uri", 1, 2, set_client_jwks_uri},
     {"scope", 1, many, set<parse_scope, &Provider::scope>},
-    {"redirect_uri", 1, 1, set<parse_endpoint_uri, &Provider::redirect_uri>},
-    {"login_uri", 1, 1, set<parse_endpoint_path, &Provider::login_uri>},
-    {"logout_uri", 1, 1, set<parse_endpoint_path, &Provider::logout_uri>},
-    {"post_logout_uri", 1, 1, set<parse_endpoint_uri, &Provider::post_logout_uri>},
+    {"redirect_uri", 1, 1, set<like<parse_endpoint_uri, "/oidc_callback">, &Provider::redirect_uri>},
+    {"login_uri", 1, 1, set<like<parse_endpoint_path, "/login">, &Provider::login_uri>},
+    {"logout_uri", 1, 1, set<like<parse_endpoint_path, "/logout">, &Provider::logout_uri>},
+    {"post_logout_uri", 1, 1, set<like<parse_endpoint_uri, "/logged_out">, &Provider::post_logout_uri>},
     {"logged_out_uri", 1, 1, set<parse_page, &Provider::logged_out_uri>},
     {"error_uri", 1, 1, set<parse_error_uri, &Provider::error_uri>},
     {"extra_auth_args", 1, 1, set_extra_auth_args},
-    {"auth_args", 2, 2, set_auth_args, true},
+    {"auth_args", 2, 2, set_argument<1>, true},
     {"acr_values", 1, many, set_acr_values},
     {"claims", 1, 1, set_claims},
-    {"prompt", 1, many, set_argument},
-    {"login_hint", 1, 1, set_argument},
-    {"idp_hint", 1, 1, set_argument},
-    {"ui_locales", 1, many, set_argument},
+    {"prompt", 1, many, set_argument<0>},
+    {"login_hint", 1, 1, set_argument<0>},
+    {"idp_hint", 1, 1, set_argument<0>},
+    {"ui_locales", 1, many, set_argument<0>},
     {"max_age", 1, 1, set<parse_seconds, &Provider::max_age>},
     {"pkce", 1, 1, set<one_of<Switch, "on off", 1>, &Provider::pkce>},
     {"iss_parameter", 1, 1, set<one_of<Switch, "auto required off">, &Provider::iss_parameter>},
@@ -332,7 +335,7 @@ constexpr Directive directives[] = {
     {"clock_skew", 1, 1, set<parse_seconds, &Provider::clock_skew>},
     {"state_timeout", 1, 1, set<parse_lifetime, &Provider::state_timeout>},
     {"state_limit", 1, 1, set<parse_state_limit, &Provider::state_limit>},
-    {"session_store", 1, 1, set_session_store},
+    {"session_store", 1, 1, [](ngx_conf_t*, ProviderConf& conf, const Words& words) { conf.session_store = words[1]; }},
     {"session_timeout", 1, 1, set<parse_lifetime, &Provider::session_timeout>},
     {"session_idle_timeout", 1, 1, set<parse_seconds_or_off, &Provider::session_idle_timeout>},
     {"session_max_lifetime", 1, 1, set<parse_seconds_or_off, &Provider::session_max_lifetime>},

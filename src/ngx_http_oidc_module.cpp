@@ -38,7 +38,7 @@ char* entry(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
 void declare_zone(ngx_conf_t* cf, const Words& words, MainConf& main)
 {
     std::string zone;
-    read_options(words, 1, {{"zone", into<parse_text>(zone)}});
+    read_options(words, 1, {{"zone", into<parse_constant>(zone)}});
     std::size_t colon = zone.rfind(':');
     if (colon == zone.npos || colon == 0) throw Mistake("write it like zone=sessions:8m");
     std::size_t size = parse_size(std::string_view(zone).substr(colon + 1));
@@ -57,11 +57,16 @@ void add_cookie_key(ngx_conf_t* cf, const Words& words, MainConf& main)
     main.cookie_keys.push_back(std::move(key));
 }
 
+bool is_variable(std::string_view text)
+{
+    auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+    return text.size() > 1 && text[0] == '$' && std::isdigit(text[1]) == 0 && std::ranges::all_of(text.substr(1), fits);
+}
+
 // oidc_claim_set $variable [source=..] [encoding=..] name ...
 void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
 {
-    bool variable = words[1].starts_with('$') && words[1].size() > 1;
-    if (!variable) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
+    if (!is_variable(words[1])) throw Mistake(quoted(words[1]) + " is no variable; write it like $roles");
     auto is_option = [](std::string_view word) { return word.starts_with("source=") || word.starts_with("encoding="); };
     auto path = std::find_if_not(words.begin() + 2, words.end(), is_option);
     auto* set = make_in_pool<ClaimSet>(cf->pool);
@@ -70,7 +75,8 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
                   {"encoding", into<one_of<ClaimEncoding, "raw json base64url urlencode">>(set->encoding)}});
     set->path.assign(path, words.end());
     if (set->path.empty()) throw Mistake("the claim's name is missing");
-    if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Logged{};
+    if (std::any_of(path, words.end(), is_option)) throw Mistake("options stand before the claim's name");
+    if (add_claim_set_variable(cf, copy(cf->pool, words[1].substr(1)), set) != NGX_OK) throw Mistake();
 }
 
 ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
@@ -98,14 +104,27 @@ char* set_once(ngx_conf_t* cf, ngx_command_t* command, void* conf) noexcept
     return guarded(cf, string(command->name), [&] { setting = {Parse(cf, view(items<ngx_str_t>(*cf->args)[1])), here(cf)}; });
 }
 
+void set_unauth(ngx_conf_t*, const Words& words, LocConf& location)
+{
+    if (location.unauth != NGX_CONF_UNSET_UINT) throw Mistake("the directive is written twice");
+    location.unauth = parse_name(words[1], "auto redirect 401 403 pass");
+}
+
 // auth_require $value ... [error=status]
 void add_require(ngx_conf_t* cf, const Words& words, LocConf& location)
 {
     constexpr std::string_view error = "error=";
     Require require;
     for (std::string_view word : std::span(words).subspan(1)) {
-        if (!word.starts_with(error)) require.values.push_back(compile(cf, word));
-        else require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
+        if (word.starts_with(error)) {
+            require.status = static_cast<ngx_uint_t>(parse_number(word.substr(error.size()), "status", 400, 599));
+            continue;
+        }
+        require.values.push_back(compile(cf, word));
+        std::string variable = "$" + std::string(word), always = word.empty() || word == "0" ? "false" : "true";
+        if (require.values.back()->lengths != nullptr) continue;
+        throw Mistake(quoted(word) + " has no variable and would always be " + always + "; write " +
+                      quoted(is_variable(variable) ? variable : "$oidc_claim_email"));
     }
     if (require.values.empty()) throw Mistake("a value is missing, like $oidc_claim_email");
     if (location.require == nullptr) location.require = make_in_pool<std::vector<Require>>(cf->pool);
@@ -121,8 +140,7 @@ void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& 
     std::string_view args = location.args.value == nullptr ? std::string_view{} : view(location.args.value->value);
     for (const Param& arg : parse_arguments(args)) {
         std::string why = why_refused(*provider.profile, arg.name, &arg.value);
-        bool acr = arg.name == "acr_values" && (conf.acr_values != nullptr || !provider.acr_default.empty());
-        bool twice = acr || contains(conf.args, arg.name, &AuthArg::name);
+        bool twice = contains(conf.args, arg.name, &AuthArg::name);
         if (twice) why = titled(provider) + " sends " + quoted(arg.name) + " too; keep one of them";
         if (!why.empty()) throw Mistake("auth_oidc_args: " + why, location.args.place);
     }
@@ -177,30 +195,29 @@ constexpr EndpointRow endpoint_rows[] = {
     {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
 };
 
-void require_shareable(const Route& route, const EndpointRow& row, const ProviderConf& conf)
+// Throws Mistake for two on one path, unless something in the request tells the providers apart.
+void add_route(std::vector<Route>& routes, const ProviderConf& conf, const EndpointRow& row, const std::string& path)
 {
-    const Provider& first = route.providers.front()->provider;
-    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(route.endpoint)];
+    auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
+    if (at == routes.end() || at->path != path) at = routes.insert(at, {path, row.endpoint, {}});
+    at->providers.push_back(&conf);
+    const Provider& first = at->providers.front()->provider;
+    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(at->endpoint)];
     bool same_keys = row.endpoint == Endpoint::jwks && first.own_jwks == conf.provider.own_jwks;
-    if (other.endpoint == row.endpoint && (row.shareable || same_keys)) return;
-    throw Mistake(std::string(row.directive) + " of " + titled(conf.provider) + " and " + std::string(other.directive) + " of " +
-                      titled(first) + " are both " + quoted(route.path) + "; give each a path of its own", conf.place);
+    if (other.endpoint == row.endpoint && (row.shareable || same_keys || &first == &conf.provider)) return;
+    throw Mistake(concat({row.directive, " of ", titled(conf.provider), " and ", other.directive, " of ", titled(first),
+                          " are both ", quoted(path), "; give each a path of its own"}), conf.place);
 }
 
-// Throws Mistake for two on one path.
 void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
 {
     for (const EndpointRow& row : endpoint_rows) {
         std::string path = path_of(conf.provider.*row.uri);
         // Without a logout state the provider's return is an ordinary page of the site.
         if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
-        auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
-        if (at == routes.end() || at->path != path) {
-            routes.insert(at, {std::move(path), row.endpoint, {&conf}});
-        } else {
-            require_shareable(*at, row, conf);
-            at->providers.push_back(&conf);
-        }
+        add_route(routes, conf, row, path);
+        std::string why = concat({": the module answers this path, as the ", row.directive, "; choose another"});
+        if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
     }
 }
 
@@ -218,34 +235,41 @@ bool is_local(std::string_view address)
     return address.starts_with("unix:") || (url && is_loopback(url->host));
 }
 
-bool listens_locally(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t* server)
+bool any_listener(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server, auto fits)
 {
     for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
         for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
-            bool here = contains(items<ngx_http_core_srv_conf_t*>(at.servers), server);
-            if (here && !is_local(view(at.opt.addr_text))) return false;
+            if (contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server) && fits(at.opt)) return true;
         }
     }
-    return true;
+    return false;
 }
+
+bool is_open(const ngx_http_listen_opt_t& listen) { return !is_local(view(listen.addr_text)); }
+bool is_open_without_tls(const ngx_http_listen_opt_t& listen) { return is_open(listen) && listen.ssl == 0; }
 
 void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
 {
     auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
-    auto names = items<ngx_http_server_name_t>(server.server_names);
-    conf.hosts.assign(names.begin(), names.end());
+    std::ranges::copy_if(items<ngx_http_server_name_t>(server.server_names), std::back_inserter(conf.hosts), is_host);
+    std::ranges::stable_partition(conf.hosts, [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
     if (conf.used.empty()) return;
     for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
     auto* file = const_cast<u_char*>(server.file_name);
     Place place{{ngx_strlen(file), file}, server.line};
-    if (conf.host_needed && std::ranges::none_of(names, is_host) && !listens_locally(core, &server)) {
+    if (conf.host_needed && conf.hosts.empty() && any_listener(core, server, is_open)) {
         throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
                       "add server_name, oidc_base_url, or an absolute redirect_uri", place);
     }
+    if (conf.host_needed && any_listener(core, server, is_open_without_tls)) {
+        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc on a listener without ssl, browsers would be sent back to "
+                                        "http://...; write an absolute https redirect_uri "
+                                        "(see conf-examples/behind-tls-terminator.conf)");
+    }
 #if (NGX_HTTP_SSL)
     auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
-    constexpr ngx_uint_t old = NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1;
-    if (ssl.ssl.ctx == nullptr || (ssl.protocols & old) == 0) return;
+    bool old = (ssl.protocols & (NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1)) != 0;
+    if (!old || !any_listener(core, server, [](const ngx_http_listen_opt_t& listen) { return listen.ssl != 0; })) return;
     report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
                                     "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
 #endif
@@ -265,14 +289,13 @@ Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
                   conf.written.at("session_store"));
 }
 
-// nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
-void register_access_handlers(ngx_array_t& handlers)
+void require_own_cookie(const ProviderConf& conf, const ProviderConf& other)
 {
-    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
-    auto all = items<ngx_http_handler_pt>(handlers);
-    std::shift_right(all.begin(), all.end() - 1, 1);
-    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
-    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    const CookieRules &one = conf.provider.cookie, &two = other.provider.cookie;
+    bool same = conf.cookie_names[0] == other.cookie_names[0] || conf.cookie_names[1] == other.cookie_names[1];
+    if (&conf == &other || !one.name_given || !same || one.domain != two.domain || one.path != two.path) return;
+    throw Mistake(concat({"cookie_name of ", titled(conf.provider), " and of ", titled(other.provider), " are both ",
+                          quoted(one.name), "; give each a name of its own"}), conf.place_of("cookie_name"));
 }
 
 void complete(ngx_conf_t* cf)
@@ -294,14 +317,20 @@ void complete(ngx_conf_t* cf)
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }
+    for (const auto& conf : main.providers) {
+        for (const auto& other : main.providers) require_own_cookie(*conf, *other);
+    }
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
-    register_access_handlers(core.phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
+    ngx_array_t& handlers = core.phases[NGX_HTTP_ACCESS_PHASE].handlers;
+    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
+    auto all = items<ngx_http_handler_pt>(handlers);
+    std::shift_right(all.begin(), all.end() - 1, 1);
+    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
 }
 
-ngx_int_t postconfiguration(ngx_conf_t* cf)
-{
-    return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR;
-}
+ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }
 
 // Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
 ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
@@ -328,15 +357,6 @@ void* create(ngx_conf_t* cf) noexcept
     return conf;
 }
 
-ngx_conf_enum_t unauth_values[] = {
-    {ngx_string("auto"), static_cast<ngx_uint_t>(Unauth::automatic)},
-    {ngx_string("redirect"), static_cast<ngx_uint_t>(Unauth::redirect)},
-    {ngx_string("401"), static_cast<ngx_uint_t>(Unauth::status_401)},
-    {ngx_string("403"), static_cast<ngx_uint_t>(Unauth::status_403)},
-    {ngx_string("pass"), static_cast<ngx_uint_t>(Unauth::pass)},
-    {ngx_null_string, 0},
-};
-
 constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP_LOC_CONF_OFFSET;
 
@@ -349,8 +369,7 @@ ngx_command_t commands[] = {
     {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
     {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
-    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, to_location, offsetof(LocConf, unauth),
-     unauth_values},
+    {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_unauth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},
     {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},

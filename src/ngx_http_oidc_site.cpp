@@ -71,12 +71,12 @@ bool host_fits(ngx_http_request_t* r, const ngx_http_server_name_t& server)
 // The request's host when it is one of the server's names, else the first name, else (no names) the host as it came.
 std::string_view trusted_host(ngx_http_request_t* r)
 {
-    auto* server = static_cast<ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module));
+    const auto& hosts = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module))->hosts;
     std::string_view host = view(r->headers_in.server);
-    std::string_view first = view(server->server_name);
-    if (first.empty()) return host.empty() ? "localhost" : host;
-    auto* ours = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    return std::ranges::any_of(ours->hosts, [&](const ngx_http_server_name_t& name) { return host_fits(r, name); }) ? host : first;
+    if (hosts.empty()) return host.empty() ? "localhost" : host;
+    bool fits = std::ranges::any_of(hosts, [&](const ngx_http_server_name_t& name) { return host_fits(r, name); });
+    std::string_view first = view(hosts.front().name);
+    return fits ? host : first.substr(std::min(first.find_first_not_of("*."), first.size()));
 }
 
 std::string port_suffix(ngx_http_request_t* r, bool https)

@@ -52,7 +52,7 @@ my @cases = (
     [ generic => 'userinfo_format json alg=ES256; #!', 'userinfo_format: only "jwt" has parameters' ],
     [ generic => 'id_token_encryption off alg=RSA-OAEP; #!', 'id_token_encryption: "off" has no parameters' ],
     [ generic => 'id_token_encryption required alg=RSA1_5; #!',
-        'id_token_encryption: unknown algorithm "RSA1_5", it can be RSA-OAEP, RSA-OAEP-256, ECDH-ES' ],
+        'id_token_encryption: unknown algorithm "RSA1_5"; known: RSA-OAEP, RSA-OAEP-256, ECDH-ES' ],
     [ generic => 'id_token_encryption required enc=A128GCM; #!', 'id_token_encryption: the content encryption is A256GCM alone' ],
     [ generic => 'id_token_encryption required;',
         'client_key: tokens come encrypted, and there is no key to decrypt them; make one with '
@@ -74,7 +74,7 @@ my %q = (kind => 'generic', block => '');
 
 refused('logout_uri of oidc_provider "p" and redirect_uri of oidc_provider "p" are both "/x"; give each a path of its own',
     kind => 'generic', block => 'redirect_uri https://www.example.fr/x; logout_uri /x;');
-my $other = 'issuer https://q.example.fr; client_id c;';
+my $other = 'issuer https://q.example.fr; client_id c; client_secret s;';
 refused('login_uri of oidc_provider "q" and login_uri of oidc_provider "p" are both "/in"; give each a path of its own',
     kind => 'generic', block => 'login_uri /in;', location => 'auth_oidc $arg_p;',
         http => "oidc_provider q { $other login_uri /in; } #!");
@@ -90,20 +90,33 @@ accepted('the same path in two servers, one provider each', kind => 'generic', b
     http => "oidc_provider q { $other login_uri /in; }",
     servers => 'server { listen 127.0.0.1:8080; auth_oidc p; } server { listen 127.0.0.1:8081; auth_oidc q; }');
 
+# ---- Cookies that meet
+
+my $two = 'give each a name of its own';
+refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both \"a\"; $two",
+    kind => 'generic', block => 'cookie_name a; #!', http => "oidc_provider q { $other cookie_name a; }");
+refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both \"__Host-NGX_OIDC_SESSION_q\"; $two",
+    kind => 'generic', block => 'cookie_name __Host-NGX_OIDC_SESSION_q; #!', http => "oidc_provider q { $other }");
+accepted('one cookie name on two paths', kind => 'generic', block => 'cookie_name a; cookie_path /p;',
+    http => "oidc_provider q { $other cookie_name a; cookie_path /q; }");
+
 # ---- The host of the redirect URI
 
+my $tls = 'ssl; ssl_certificate ca.pem; ssl_certificate_key ec.pem; ssl_protocols';
+my $public = "listen 8443 $tls TLSv1.2 TLSv1.3;";
 my $nameless = 'this server uses auth_oidc and has no server_name, so that the redirect URI has no host; '
     . 'add server_name, oidc_base_url, or an absolute redirect_uri';
 refused($nameless, %q, servers => "server { #!\nlisten 8080; auth_oidc p; }");
 refused($nameless, %q,
     servers => "server { #!\nlisten 127.0.0.1:8081; listen [::]:8080; server_name _; location / { auth_oidc p; } }");
+refused($nameless, %q, servers => "server { #!\nlisten 8080; server_name _; auth_oidc p; }");
 refused($nameless, %q, servers => "server { #!\nlisten 8080; location / { auth_oidc \$arg_p; } location /a { auth_oidc off; } }");
-accepted('a name',              %q, servers => 'server { listen 8080; server_name www.example.fr; auth_oidc p; }');
-accepted('a wildcard',          %q, servers => 'server { listen 8080; server_name *.example.fr; auth_oidc p; }');
+accepted('a name',              %q, servers => "server { $public server_name www.example.fr; auth_oidc p; }");
+accepted('a wildcard',          %q, servers => "server { $public server_name *.example.fr; auth_oidc p; }");
 accepted('a base URL',          %q, servers => 'server { listen 8080; oidc_base_url https://www.example.fr; auth_oidc p; }');
 accepted('loopback listeners',  %q,
     servers => 'server { listen 127.0.0.2:8080; listen [::1]:8080; listen unix:' . $dir . '/s; auth_oidc p; }');
-accepted('not used here',       %q, servers => 'server { listen 8080; } server { listen 8081; server_name a.fr; auth_oidc p; }');
+accepted('not used here',       %q, servers => "server { listen 8080; } server { $public server_name a.fr; auth_oidc p; }");
 accepted('an absolute redirect URI', kind => 'generic', block => 'redirect_uri https://www.example.fr/cb;',
     servers => 'server { listen 8080; auth_oidc p; }');
 
@@ -114,13 +127,19 @@ warned("${p}client_secret: FranceConnect gives secrets of 64 hexadecimal charact
 warned("${p}id_token_signing_alg: FranceConnect signs with the one algorithm that was registered; name it alone",
     kind => 'fc', block => 'id_token_signing_alg ES256 RS256; #!');
 warned("${p}client_jwks_uri: the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module "
-        . 'serves none; add "client_jwks_uri /oidc/jwks", unless another server publishes the key',
+        . 'serves none; add "client_jwks_uri /oidc_jwks", unless another server publishes the key',
     kind => 'none', block => "profile franceconnect_plus; client_id c; client_secret $hex; client_key ec.pem use=enc;");
-my $tls = 'listen 127.0.0.1:8443 ssl; ssl_certificate ca.pem; ssl_certificate_key ec.pem;';
+warned("${p}client_secret: there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
+        . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
+warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
+    for qw(post_logout_uri logged_out_uri);
+warned('this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; '
+        . 'write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)',
+    %q, servers => "server { #!\nlisten 8080; server_name a.fr; auth_oidc p; ssl_protocols TLSv1.1; }");
 warned('this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect forbid; '
         . 'write "ssl_protocols TLSv1.2 TLSv1.3"',
-    %q, servers => "server { #!\n$tls ssl_protocols TLSv1.1 TLSv1.2; auth_oidc p; }");
-accepted('TLS 1.2 and 1.3', %q, servers => "server { $tls ssl_protocols TLSv1.2 TLSv1.3; auth_oidc p; }");
-accepted('old TLS where nobody logs in', %q, servers => "server { $tls ssl_protocols TLSv1.1; }");
+    %q, servers => "server { #!\nlisten 127.0.0.1:8443 $tls TLSv1.1 TLSv1.2; auth_oidc p; }");
+accepted('TLS 1.2 and 1.3', %q, servers => "server { listen 127.0.0.1:8443 $tls TLSv1.2 TLSv1.3; auth_oidc p; }");
+accepted('old TLS where nobody logs in', %q, servers => "server { listen 127.0.0.1:8443 $tls TLSv1.1; }");
 
 done_testing();

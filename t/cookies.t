@@ -2,10 +2,10 @@
 use lib 't/lib', 'lib';
 use OIDC::Test;
 
-my $plain_port = free_port();
+my ($plain_port, $nameless_port) = (free_port(), free_port());
 my $op = start_provider('generic', rp => [ rp(), "http://rp.localhost:$plain_port" ]);
 my $app = app();
-my $nginx = nginx(<<'NGINX', op => $op, app => $app, plain => $plain_port);
+my $nginx = nginx(<<'NGINX', op => $op, app => $app, plain => $plain_port, nameless => $nameless_port);
 %%globals%%
 events { worker_connections 256; }
 http {
@@ -48,6 +48,11 @@ http {
         location /keep/   { auth_oidc op; auth_oidc_strip_cookies off; proxy_pass http://127.0.0.1:%%app%%; }
         location /off/    { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; }
         location /own/    { auth_oidc op; add_header X-Cookies "$http_cookie" always; add_header X-Named "$cookie_theme" always; proxy_pass http://127.0.0.1:%%app%%; }
+    }
+    server {
+        listen      127.0.0.1:%%nameless%%;
+        server_name _;
+        auth_oidc   op;
     }
 }
 NGINX
@@ -125,6 +130,8 @@ subtest 'plain http' => sub {
     like($line, qr/^NGX_OIDC_LOGIN_/, 'no __Host- prefix');
     is_deeply([ sort keys %{ attributes_of($line) } ], [ sort qw(path httponly samesite max-age) ], 'no Secure');
     is($answer->args->{redirect_uri}, "http://rp.localhost:$plain_port/oidc_callback", 'redirect_uri has the scheme and the port');
+    is(browser()->get("http://app.localhost:$nameless_port/page")->args->{redirect_uri}, "http://app.localhost:$nameless_port/oidc_callback",
+        '"server_name _" is no name: on loopback the host is the one of the request');
     my $browser = browser();
     my $page = $browser->navigate("http://rp.localhost:$plain_port/page");
     is($page->status, 200, 'a login arrives');

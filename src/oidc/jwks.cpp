@@ -250,8 +250,11 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     key.alg = alg.empty() ? jwk.text("alg") : std::string{alg};
     key.kid = kid.empty() ? jwk.text("kid") : std::string{kid};
     const bool signs = use == KeyUse::sig && (is_rsa(pair) ? is_rsa_alg(key.alg) : key.alg == curve_of(pair)->alg);
+    const std::string encrypts = is_rsa(pair) ? "RSA-OAEP and RSA-OAEP-256" : "ECDH-ES";
+    const std::string signature = is_rsa(pair) ? "RS256 to PS512" : std::string{curve_of(pair)->alg};
     if (!key.alg.empty() && !signs && !can_decrypt(key, key.alg))
-        refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)});
+        refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)} + ", it can do " +
+               (use == KeyUse::enc ? encrypts : signature));
     if (key.kid.empty()) key.kid = base64url(view(sha256(public_members(pair).dump())));
     return key;
 }

@@ -37,6 +37,12 @@ sub openssl
 openssl('genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem');
 openssl('genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem');
 openssl('req -x509 -key ec.pem -subj /CN=localhost -days 2 -out ca.pem');
+system("cp '$dir/ca.pem' '$dir/two.pem'; mkfifo '$dir/fifo'") == 0 or die 'mkfifo';
+{
+    open my $broken, '>>', "$dir/two.pem" or die $!;
+    print {$broken} "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    close $broken or die $!;
+}
 write_file('garbage.pem', "no PEM\n");
 write_file('empty',       '');
 write_file('secret',      "a secret on one line\n");
