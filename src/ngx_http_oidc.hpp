@@ -56,7 +56,14 @@ public:
         function_ = [](void* frame) { std::coroutine_handle<>::from_address(frame).resume(); };
         arg_ = waiter.address();
     }
-    void fire() noexcept { ngx_post_event(this, &ngx_posted_events); }
+    // Next, or when all of `queue` fire.
+    void fire(ngx_queue_t& queue = ngx_posted_events) noexcept { ngx_post_event(this, &queue); }
+    static void fire_all(ngx_queue_t& queue) noexcept
+    {
+        if (ngx_queue_empty(&queue)) return;
+        ngx_queue_add(&ngx_posted_events, &queue);
+        ngx_queue_init(&queue);
+    }
     void start(ngx_msec_t ms) noexcept { ngx_add_timer(this, ms); }
     void stop() noexcept
     {

@@ -12,6 +12,8 @@
 
 namespace oidc::ngx {
 
+inline constexpr std::string_view documents_zone = "oidc_documents";
+
 // The times of a zone are on one clock, which its callers choose: Unix seconds or milliseconds of ngx_current_msec.
 class Zone {
 public:
@@ -54,7 +56,6 @@ public:
 private:
     class Locked;
 
-    static ngx_int_t attach(ngx_shm_zone_t* shm, void* former) noexcept;
     bool store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept;
 
     ngx_shm_zone_t* zone_;

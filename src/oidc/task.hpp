@@ -57,8 +57,8 @@ template <class Awaiter>
 class Until {
 public:
     explicit Until(Awaiter& awaiter) noexcept : awaiter_{&awaiter} {}
-    bool await_ready() const noexcept { return awaiter_->await_ready(); }
-    void await_suspend(std::coroutine_handle<> waiter) const noexcept { awaiter_->await_suspend(waiter); }
+    bool await_ready() const noexcept { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) const noexcept { return awaiter_->await_suspend(waiter); }
     void await_resume() const noexcept {}
 
 private:
