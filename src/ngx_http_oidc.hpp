@@ -10,7 +10,6 @@ extern "C" {
 
 #include <coroutine>
 #include <exception>
-#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -43,10 +42,7 @@ public:
         none.fd = static_cast<ngx_socket_t>(-1);
         data = &none;  // nginx's debug log reads it as a connection up to its fd
         log = event_log;
-        handler = [](ngx_event_t* ev) {
-            auto* self = static_cast<Event*>(ev);
-            self->function_(self->arg_);
-        };
+        handler = [](ngx_event_t* ev) { static_cast<Event*>(ev)->function_(static_cast<Event*>(ev)->arg_); };
     }
     Event& operator=(Event&&) = delete;
     ~Event() { stop(); }

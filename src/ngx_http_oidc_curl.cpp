@@ -1,9 +1,6 @@
 // libcurl's multi interface driven by nginx's event loop: one multi per worker, connections kept between logins.
 #include <algorithm>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #define CURL_DISABLE_DEPRECATION  // of curl_multi_socket_all
 #include <curl/curl.h>
 #include <openssl/x509_vfy.h>
@@ -33,32 +30,28 @@ struct Free {
     void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 };
 
-class Curl final : public HttpClient {
-public:
-    explicit Curl(ngx_log_t* log);
-    ~Curl() override;
+// What the transfers of a worker share.
+struct Common {
+    explicit Common(ngx_log_t* event_log) noexcept : log{event_log} {}
+    Common(const Common&) = delete;
+    ~Common()
+    {
+        CleanErrorQueue clean;
+        curl_multi_cleanup(multi);
+        curl_share_cleanup(share);
+    }
 
-    Task<HttpResponse> send(HttpRequest request) override;
-
-private:
-    friend class Call;
-
-    static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept;
-    static int on_timer(CURLM*, long timeout_ms, void* self) noexcept;
-    ngx_connection_t* adopt(curl_socket_t fd) noexcept;
-    void advance(curl_socket_t fd, int events) noexcept;
-
-    CURLM* multi_;
-    CURLSH* share_;                                  // TLS sessions: a new connection resumes an old one's
-    ngx_log_t* log_;
-    Event timer_;
-    std::size_t in_flight_ = 0;
+    CURLM* multi = curl_multi_init();
+    CURLSH* share = curl_share_init();               // TLS sessions: a new connection resumes an old one's
+    ngx_log_t* log;
+    std::size_t in_flight = 0;
 };
 
 // One transfer. It lives in the coroutine frame that awaits it: destroying the frame cancels the transfer.
 class Call {
 public:
-    Call(Curl& curl, const HttpRequest& request) : curl_{curl}, max_body_{request.policy->max_response}, done_{curl.log_}
+    Call(Common& common, const HttpRequest& request)
+        : common_{common}, max_body_{request.policy->max_response}, done_{common.log}
     {
         if (easy_ == nullptr) throw std::bad_alloc{};
         const HttpPolicy& policy = *request.policy;
@@ -67,7 +60,7 @@ public:
         set(CURLOPT_URL, request.url.c_str());
         set(CURLOPT_HTTPHEADER, headers_.get());
         set(CURLOPT_PRIVATE, this);
-        set(CURLOPT_SHARE, curl.share_);
+        set(CURLOPT_SHARE, common.share);
         set(CURLOPT_ERRORBUFFER, detail_);
         set(CURLOPT_WRITEFUNCTION, &Call::on_body);
         set(CURLOPT_WRITEDATA, this);
@@ -85,14 +78,14 @@ public:
         // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
         set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
         set(CURLOPT_CRLFILE, policy.crl_file.empty() ? nullptr : policy.crl_file.c_str());
-        ++curl.in_flight_;
+        ++common.in_flight;
     }
     ~Call()
     {
         CleanErrorQueue clean;
-        curl_multi_remove_handle(curl_.multi_, easy_.get());
+        curl_multi_remove_handle(common_.multi, easy_.get());
         easy_.reset();
-        --curl_.in_flight_;
+        --common_.in_flight;
     }
 
     static Call& of(CURL* easy) noexcept
@@ -105,8 +98,8 @@ public:
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
         done_.resume(waiter);
-        if (curl_.in_flight_ > max_in_flight) finish(CURLE_NO_CONNECTION_AVAILABLE);
-        else if (unset_ || curl_multi_add_handle(curl_.multi_, easy_.get()) != CURLM_OK) finish(CURLE_FAILED_INIT);
+        if (common_.in_flight > max_in_flight) finish(CURLE_NO_CONNECTION_AVAILABLE);
+        else if (unset_ || curl_multi_add_handle(common_.multi, easy_.get()) != CURLM_OK) finish(CURLE_FAILED_INIT);
         return true;
     }
 
@@ -201,7 +194,7 @@ private:
         return piece;
     }
 
-    Curl& curl_;
+    Common& common_;
     std::unique_ptr<CURL, Free> easy_{curl_easy_init()};
     std::unique_ptr<curl_slist, Free> headers_;
     std::string_view unsent_;                        // what of the form has not left yet
@@ -213,52 +206,6 @@ private:
     Event done_;
 };
 
-Curl::Curl(ngx_log_t* log)
-    : multi_{curl_multi_init()}, share_{curl_share_init()}, log_{log},
-      timer_{log, [](void* self) { static_cast<Curl*>(self)->advance(CURL_SOCKET_TIMEOUT, 0); }, this}
-{
-    if (multi_ == nullptr || share_ == nullptr) throw std::bad_alloc{};
-    curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Curl::on_socket);
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Curl::on_timer);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kept_connections);
-}
-
-Curl::~Curl()
-{
-    CleanErrorQueue clean;
-    curl_multi_cleanup(multi_);
-    curl_share_cleanup(share_);
-}
-
-Task<HttpResponse> Curl::send(HttpRequest request)
-{
-    Call call(*this, request);
-    co_await Until(call);
-    co_return call.conclude();
-}
-
-// Watches a socket of curl's under a descriptor of our own: curl tells of some of its own only after it has closed them.
-ngx_connection_t* Curl::adopt(curl_socket_t fd) noexcept
-{
-    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    ngx_connection_t* c = own != -1 ? ngx_get_connection(own, log_) : nullptr;
-    if (c == nullptr) {
-        if (own != -1) close(own);
-        return nullptr;
-    }
-    c->data = reinterpret_cast<void*>(static_cast<std::intptr_t>(fd));
-    c->read->log = c->write->log = log_;
-    c->read->handler = c->write->handler = [](ngx_event_t* ev) {
-        const auto theirs = reinterpret_cast<std::intptr_t>(static_cast<ngx_connection_t*>(ev->data)->data);
-        static_cast<Curl&>(*worker().http).advance(static_cast<curl_socket_t>(theirs), ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
-    };
-    curl_multi_assign(multi_, fd, c);
-    return c;
-}
-
 // curl expects level-triggered readiness.
 bool watch(ngx_event_t* ev, ngx_int_t kind, bool wanted) noexcept
 {
@@ -266,38 +213,84 @@ bool watch(ngx_event_t* ev, ngx_int_t kind, bool wanted) noexcept
     return (wanted ? ngx_add_event(ev, kind, NGX_LEVEL_EVENT) : ngx_del_event(ev, kind, 0)) == NGX_OK;
 }
 
-// Any answer but 0 would end the whole multi, in libcurl's terms "an aborted transfer": a socket that cannot be watched ends
-// its own call only.
-int Curl::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept
-{
-    auto* c = static_cast<ngx_connection_t*>(socket);
-    if (c == nullptr && what != CURL_POLL_REMOVE) c = static_cast<Curl*>(self)->adopt(fd);
-    const bool reading = c != nullptr && watch(c->read, NGX_READ_EVENT, (what & CURL_POLL_IN) != 0);
-    const bool writing = c != nullptr && watch(c->write, NGX_WRITE_EVENT, (what & CURL_POLL_OUT) != 0);
-    if (what != CURL_POLL_REMOVE && (!reading || !writing)) Call::of(easy).finish(CURLE_NO_CONNECTION_AVAILABLE);
-    if (what == CURL_POLL_REMOVE && c != nullptr) ngx_close_connection(c);
-    return 0;
-}
-
-// libcurl 7.88 goes on to the next address of a name only when it looks at the transfer again, and asks for no such look.
-int Curl::on_timer(CURLM*, long timeout_ms, void* self) noexcept
-{
-    auto* curl = static_cast<Curl*>(self);
-    curl->timer_.stop();                             // nginx keeps a set timer that is less than 300 ms off
-    if (timeout_ms >= 0) curl->timer_.start(static_cast<ngx_msec_t>(std::min(timeout_ms, tick)));
-    return 0;
-}
-
-void Curl::advance(curl_socket_t fd, int events) noexcept
-{
-    CleanErrorQueue clean;  // nginx would take what libcurl leaves there for an error of its own connections
-    int count = 0;
-    if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(multi_, &count);
-    curl_multi_socket_action(multi_, fd, events, &count);
-    while (CURLMsg* message = curl_multi_info_read(multi_, &count)) {
-        if (message->msg == CURLMSG_DONE) Call::of(message->easy_handle).finish(message->data.result);
+class Curl final : public HttpClient {
+public:
+    explicit Curl(ngx_log_t* log)
+        : timer_{log, [](void* self) { static_cast<Curl*>(self)->advance(CURL_SOCKET_TIMEOUT, 0); }, this}, common_{log}
+    {
+        if (common_.multi == nullptr || common_.share == nullptr) throw std::bad_alloc{};
+        curl_share_setopt(common_.share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+        curl_multi_setopt(common_.multi, CURLMOPT_SOCKETFUNCTION, &Curl::on_socket);
+        curl_multi_setopt(common_.multi, CURLMOPT_SOCKETDATA, this);
+        curl_multi_setopt(common_.multi, CURLMOPT_TIMERFUNCTION, &Curl::on_timer);
+        curl_multi_setopt(common_.multi, CURLMOPT_TIMERDATA, this);
+        curl_multi_setopt(common_.multi, CURLMOPT_MAXCONNECTS, kept_connections);
     }
-}
+
+    Task<HttpResponse> send(HttpRequest request) override
+    {
+        Call call(common_, request);
+        co_await Until(call);
+        co_return call.conclude();
+    }
+
+private:
+    // Watches a socket of curl's under a descriptor of our own: curl tells of some of its own only after it has closed them.
+    ngx_connection_t* adopt(curl_socket_t fd) noexcept
+    {
+        const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        ngx_connection_t* c = own != -1 ? ngx_get_connection(own, common_.log) : nullptr;
+        if (c == nullptr) {
+            if (own != -1) close(own);
+            return nullptr;
+        }
+        c->data = reinterpret_cast<void*>(static_cast<std::intptr_t>(fd));
+        c->read->log = c->write->log = common_.log;
+        c->read->handler = c->write->handler = [](ngx_event_t* ev) {
+            const auto theirs = reinterpret_cast<std::intptr_t>(static_cast<ngx_connection_t*>(ev->data)->data);
+            auto& curl = static_cast<Curl&>(*worker().http);
+            curl.advance(static_cast<curl_socket_t>(theirs), ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+        };
+        curl_multi_assign(common_.multi, fd, c);
+        return c;
+    }
+
+    // Any answer but 0 would end the whole multi, in libcurl's terms "an aborted transfer": a socket that cannot be watched ends
+    // its own call only.
+    static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept
+    {
+        auto* c = static_cast<ngx_connection_t*>(socket);
+        if (c == nullptr && what != CURL_POLL_REMOVE) c = static_cast<Curl*>(self)->adopt(fd);
+        const bool reading = c != nullptr && watch(c->read, NGX_READ_EVENT, (what & CURL_POLL_IN) != 0);
+        const bool writing = c != nullptr && watch(c->write, NGX_WRITE_EVENT, (what & CURL_POLL_OUT) != 0);
+        if (what != CURL_POLL_REMOVE && (!reading || !writing)) Call::of(easy).finish(CURLE_NO_CONNECTION_AVAILABLE);
+        if (what == CURL_POLL_REMOVE && c != nullptr) ngx_close_connection(c);
+        return 0;
+    }
+
+    // libcurl 7.88 goes on to the next address of a name only when it looks at the transfer again, and asks for no such look.
+    static int on_timer(CURLM*, long timeout_ms, void* self) noexcept
+    {
+        auto* curl = static_cast<Curl*>(self);
+        curl->timer_.stop();                             // nginx keeps a set timer that is less than 300 ms off
+        if (timeout_ms >= 0) curl->timer_.start(static_cast<ngx_msec_t>(std::min(timeout_ms, tick)));
+        return 0;
+    }
+
+    void advance(curl_socket_t fd, int events) noexcept
+    {
+        CleanErrorQueue clean;  // nginx would take what libcurl leaves there for an error of its own connections
+        int count = 0;
+        if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(common_.multi, &count);
+        curl_multi_socket_action(common_.multi, fd, events, &count);
+        while (CURLMsg* message = curl_multi_info_read(common_.multi, &count)) {
+            if (message->msg == CURLMSG_DONE) Call::of(message->easy_handle).finish(message->data.result);
+        }
+    }
+
+    Event timer_;
+    Common common_;
+};
 
 }  // namespace
 

@@ -136,7 +136,8 @@ public:
         auto* item = static_cast<Item*>(allocate(sizeof(Item), now));
         if (item == nullptr) return false;
         const auto idle = std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max());
-        *item = Item{{}, {}, {}, life.expires, now, nullptr, static_cast<std::uint32_t>(bytes.size()), static_cast<std::uint32_t>(idle)};
+        const auto size = static_cast<std::uint32_t>(bytes.size());
+        *item = Item{{}, {}, {}, life.expires, now, nullptr, size, static_cast<std::uint32_t>(idle)};
         if (!fill(item, bytes, now)) return false;
 
         if (Item* former = find(key, now)) drop(former);
@@ -200,7 +201,7 @@ private:
         header_->warned = ngx_time();
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first%s",
-                      &name_, evicted, view(name_) == documents_zone ? "" : "; a larger oidc_session_zone holds more");
+                      &name_, evicted, view(name_) == of_documents ? "" : "; a larger oidc_session_zone holds more");
     }
 
     bool fill(Item* item, std::string_view bytes, std::int64_t now) noexcept
@@ -278,7 +279,7 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     return bytes;
 }
 
-bool Zone::store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
+bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
 {
     Locked zone(*this);
     if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;

@@ -75,22 +75,22 @@ struct Entry {
     Root flight;
 };
 
-// Until the entry's flight has ended; with a length, for so long.
+// Until an entry's flight has ended; without an entry, for a time.
 class Wait : Event {
 public:
-    Wait(Entry& entry, ngx_log_t* log, ngx_msec_t length = 0) noexcept : Event{log}, entry_{entry}, length_{length} {}
+    Wait(ngx_log_t* log, Entry* entry, ngx_msec_t length = 0) noexcept : Event{log}, entry_{entry}, length_{length} {}
 
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
-        if (length_ == 0 && !entry_.flying) return false;
+        if (entry_ != nullptr && !entry_->flying) return false;
         resume(waiter);
-        if (length_ != 0) start(length_);
-        else fire(entry_.waiters);
+        if (entry_ != nullptr) fire(entry_->waiters);
+        else start(length_);
         return true;
     }
 
 private:
-    Entry& entry_;
+    Entry* entry_;
     ngx_msec_t length_;
 };
 
@@ -140,7 +140,7 @@ public:
         if (!metadata.known()) co_return seen;
         Entry& entry = keys_of(metadata);
 
-        Wait landing(entry, log_);
+        Wait landing(log_, &entry);
         co_await Until(landing);                     // a fetch that began before we knew: it may still bring the old set
         look(entry);
         if (entry.keys != seen && entry.younger_than(entry.policy().min_refresh)) co_return entry.keys;
@@ -241,6 +241,7 @@ private:
         }
         entry.flying = false;
         Event::fire_all(entry.waiters);
+        co_return true;
     }
 
     Task<bool> obtain(Entry& entry)
@@ -251,7 +252,7 @@ private:
             if (now_ms() - started > timeout) {
                 fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
             }
-            Wait pause(entry, log_, look_again);
+            Wait pause(log_, nullptr, look_again);
             co_await Until(pause);
             if (look(entry)) co_return true;
             require_no_failure_since(entry, started);
@@ -277,7 +278,7 @@ private:
             require_no_failure_since(entry, now_ms() - retry_after);
             launch(entry);
         }
-        Wait landing(entry, log_);
+        Wait landing(log_, &entry);
         co_await Until(landing);
         if (entry.failure) std::rethrow_exception(entry.failure);
         co_return true;
@@ -292,14 +293,17 @@ private:
 // The documents of one provider, before anybody needs them. The first login after a failure tries again.
 Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
 {
+    Wait start(log, nullptr, head_start);
+    co_await Until(start);
     try {
-        if (ngx_exiting) co_return;
+        if (ngx_exiting) co_return true;
         Endpoints endpoints = co_await documents.endpoints(provider);
-        if (ngx_exiting) co_return;
+        if (ngx_exiting) co_return true;
         std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     } catch (const std::exception& e) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "oidc: provider \"%s\" is not ready yet: %s", provider.name.c_str(), to_text(e).c_str());
     }
+    co_return true;
 }
 
 // Not in a pool: the calls must end in exit_process, before nginx looks for sockets left open.
@@ -315,13 +319,10 @@ std::string printable(std::string_view text)
 }
 
 Worker::Worker(const MainConf& main, ngx_log_t* log)
-    : http{make_http_client(log)}, documents{std::make_unique<NodeDocuments>(*http, *main.documents, log)},
-      begin{log, [](void* worker) {
-          for (Root& root : static_cast<Worker*>(worker)->ahead) root.start();
-      }, this}
+    : http{make_http_client(log)}, documents{std::make_unique<NodeDocuments>(*http, *main.documents, log)}
 {
     for (const std::unique_ptr<ProviderConf>& conf : main.providers) ahead.push_back(fetch_ahead(*documents, conf->provider, log));
-    begin.start(head_start);
+    for (Root& root : ahead) root.start();
 }
 
 Worker& worker() noexcept { return *current; }

@@ -1,9 +1,6 @@
 // What one worker owns: the HTTP client and the provider documents. Made in init_process, nothing before the fork.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "ngx_http_oidc_conf.hpp"
 #include "oidc/ports.hpp"
 
@@ -36,7 +33,6 @@ struct Worker {
     std::unique_ptr<HttpClient> http;
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                   // fetch metadata and keys of every provider before the first login
-    Event begin;
 };
 
 // The worker's own; valid between init_process and exit_process.
