@@ -10,7 +10,6 @@ extern "C" {
 
 #include <coroutine>
 #include <exception>
-#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -43,10 +42,7 @@ public:
         none.fd = static_cast<ngx_socket_t>(-1);
         data = &none;  // nginx's debug log reads it as a connection up to its fd
         log = event_log;
-        handler = [](ngx_event_t* ev) {
-            auto* self = static_cast<Event*>(ev);
-            self->function_(self->arg_);
-        };
+        handler = [](ngx_event_t* ev) { static_cast<Event*>(ev)->function_(static_cast<Event*>(ev)->arg_); };
     }
     Event& operator=(Event&&) = delete;
     ~Event() { stop(); }
@@ -56,7 +52,14 @@ public:
         function_ = [](void* frame) { std::coroutine_handle<>::from_address(frame).resume(); };
         arg_ = waiter.address();
     }
-    void fire() noexcept { ngx_post_event(this, &ngx_posted_events); }
+    // Next, or when all of `queue` fire.
+    void fire(ngx_queue_t& queue = ngx_posted_events) noexcept { ngx_post_event(this, &queue); }
+    static void fire_all(ngx_queue_t& queue) noexcept
+    {
+        if (ngx_queue_empty(&queue)) return;
+        ngx_queue_add(&ngx_posted_events, &queue);
+        ngx_queue_init(&queue);
+    }
     void start(ngx_msec_t ms) noexcept { ngx_add_timer(this, ms); }
     void stop() noexcept
     {

@@ -153,6 +153,7 @@ struct Flow {
         deadline.stop();
         // Never finalize the request from inside a coroutine: that frees this frame.
         if (waiting) finished.fire();
+        co_return true;
     }
 
     static void expire(void* data)

@@ -303,7 +303,7 @@ void complete(ngx_conf_t* cf)
     auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
     auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
     if (!main.providers.empty()) {
-        main.documents = std::make_unique<Zone>(cf, "oidc_documents", documents_size);
+        main.documents = std::make_unique<Zone>(cf, Zone::of_documents, documents_size);
         main.states = std::make_unique<Zone>(cf, "oidc_states", states_size);
     }
     for (auto& conf : main.providers) {

@@ -82,14 +82,15 @@ void fence() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 // it dirty until then: whoever finds it so empties it, the allocator's own state included.
 class Zone::Locked {
 public:
-    explicit Locked(const Zone& zone) noexcept : pool_{reinterpret_cast<ngx_slab_pool_t*>(zone.zone_->shm.addr)}
+    explicit Locked(const Zone& zone) noexcept
+        : name_{zone.zone_->shm.name}, pool_{reinterpret_cast<ngx_slab_pool_t*>(zone.zone_->shm.addr)}
     {
         ngx_shmtx_lock(&pool_->mutex);
         header_ = static_cast<Header*>(pool_->data);
         if (header_ != nullptr && header_->magic == layout && header_->dirty == 0) [[likely]] return;
         if (header_ != nullptr) {
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "oidc: a killed process left zone \"%V\" half-changed: it has been emptied", &zone.zone_->shm.name);
+                          "oidc: a killed process left zone \"%V\" half-changed: it has been emptied", &name_);
         }
         build();
     }
@@ -134,11 +135,9 @@ public:
         change();
         auto* item = static_cast<Item*>(allocate(sizeof(Item), now));
         if (item == nullptr) return false;
-        *item = Item{};
-        item->expires = life.expires;
-        item->used = now;
-        item->size = static_cast<std::uint32_t>(bytes.size());
-        item->idle = static_cast<std::uint32_t>(std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max()));
+        const auto idle = std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max());
+        const auto size = static_cast<std::uint32_t>(bytes.size());
+        *item = Item{{}, {}, {}, life.expires, now, nullptr, size, static_cast<std::uint32_t>(idle)};
         if (!fill(item, bytes, now)) return false;
 
         if (Item* former = find(key, now)) drop(former);
@@ -152,14 +151,6 @@ public:
 
     // One item must not drive out all the others.
     bool too_large(std::size_t size) const noexcept { return size > static_cast<std::size_t>(pool_->end - pool_->start) / 4; }
-
-    // How many live items the zone has lost, when it has lost another and no warning of the last minute says so.
-    std::size_t to_warn_of() noexcept
-    {
-        if (!evicted_ || ngx_time() - header_->warned < 60) return 0;
-        header_->warned = ngx_time();
-        return header_->evicted;
-    }
 
 private:
     void change() noexcept
@@ -198,12 +189,19 @@ private:
         for (int i = 0; i < walk && link != &header_->order && !item_of(link)->dead(now); i++) link = ngx_queue_prev(link);
         const bool expired = link != &header_->order && item_of(link)->dead(now);
         Item* victim = item_of(expired ? link : ngx_queue_last(&header_->order));
-        if (!expired && victim->size != 0) {
-            evicted_ = true;
-            header_->evicted++;
-        }
+        if (!expired && victim->size != 0) warn(++header_->evicted);
         drop(victim);
         return true;
+    }
+
+    // At most once a minute. No directive sizes the zone of documents.
+    void warn(std::size_t evicted) noexcept
+    {
+        if (ngx_time() - header_->warned < 60) return;
+        header_->warned = ngx_time();
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first%s",
+                      &name_, evicted, view(name_) == of_documents ? "" : "; a larger oidc_session_zone holds more");
     }
 
     bool fill(Item* item, std::string_view bytes, std::int64_t now) noexcept
@@ -229,9 +227,9 @@ private:
         ngx_slab_free_locked(pool_, item);
     }
 
+    ngx_str_t& name_;
     ngx_slab_pool_t* pool_;
     Header* header_;
-    bool evicted_ = false;
 };
 
 Zone::Zone(ngx_conf_t* cf, std::string_view name, std::size_t size)
@@ -240,18 +238,15 @@ Zone::Zone(ngx_conf_t* cf, std::string_view name, std::size_t size)
     zone_ = ngx_shared_memory_add(cf, &kept, size, &ngx_http_oidc_module);
     if (zone_ == nullptr) throw std::runtime_error{"a shared memory zone could not be declared"};
     if (zone_->data != nullptr) throw std::runtime_error{"the zone \"" + std::string(name) + "\" is declared twice"};
-    zone_->init = attach;
     zone_->data = this;
-}
-
-// nginx calls it in the master with every configuration; `former` is the zone of the previous one when the memory was kept.
-ngx_int_t Zone::attach(ngx_shm_zone_t* shm, void* former) noexcept
-{
-    Zone& zone = *static_cast<Zone*>(shm->data);
-    if (former != nullptr) zone.key_ = static_cast<Zone*>(former)->key_;
-    else if (RAND_bytes(zone.key_.data(), static_cast<int>(zone.key_.size())) != 1) return NGX_ERROR;
-    Locked built(zone);
-    return NGX_OK;
+    // Called in the master with every configuration; `former` is the zone of the previous one when the memory was kept.
+    zone_->init = [](ngx_shm_zone_t* shm, void* former) noexcept -> ngx_int_t {
+        Zone& zone = *static_cast<Zone*>(shm->data);
+        if (former != nullptr) zone.key_ = static_cast<Zone*>(former)->key_;
+        else if (RAND_bytes(zone.key_.data(), static_cast<int>(zone.key_.size())) != 1) return NGX_ERROR;
+        Locked built(zone);
+        return NGX_OK;
+    };
 }
 
 std::string_view Zone::get(const Digest& key, std::int64_t now, ngx_pool_t* pool) noexcept
@@ -284,22 +279,11 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     return bytes;
 }
 
-bool Zone::store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
+bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
 {
-    bool stored;
-    std::size_t lost;
-    {
-        Locked zone(*this);
-        if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;
-        stored = zone.insert(key, bytes, life, now);
-        lost = zone.to_warn_of();
-    }
-    if (lost != 0) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "oidc: zone \"%V\" is full: %uz live records have been evicted so far, the least recently used first; "
-                      "enlarge it", &zone_->shm.name, lost);
-    }
-    return stored;
+    Locked zone(*this);
+    if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;
+    return zone.insert(key, bytes, life, now);
 }
 
 }  // namespace oidc::ngx

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "ngx_http_oidc.hpp"
 #include "oidc/crypto.hpp"
@@ -15,6 +13,7 @@ namespace oidc::ngx {
 // The times of a zone are on one clock, which its callers choose: Unix seconds or milliseconds of ngx_current_msec.
 class Zone {
 public:
+    static constexpr std::string_view of_documents = "oidc_documents";
     struct Life {
         std::int64_t expires;
         std::int64_t idle = 0;    // the longest time between two uses; 0: any
@@ -41,21 +40,12 @@ public:
     std::optional<Copy> read(const Digest& key, std::int64_t since, std::int64_t now);
     std::optional<std::string> take(const Digest& key, std::int64_t now);    // and removes it
     // Room is made by evicting what has expired first, then the least recently used. False: too large.
-    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now) noexcept
-    {
-        return store(key, bytes, life, now, false);
-    }
-    // An item without bytes. False: it is there already.
-    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept
-    {
-        return store(key, {}, {expires}, now, true);
-    }
+    // `once`: nor is anything put where something is.
+    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once = false) noexcept;
+    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept { return put(key, {}, {expires}, now, true); }
 
 private:
     class Locked;
-
-    static ngx_int_t attach(ngx_shm_zone_t* shm, void* former) noexcept;
-    bool store(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept;
 
     ngx_shm_zone_t* zone_;
     Digest key_{};

@@ -1,20 +1,12 @@
 // What one worker owns: the HTTP client and the provider documents. Made in init_process, nothing before the fork.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/failure.hpp"
 #include "oidc/ports.hpp"
 
 namespace oidc::ngx {
 
-std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);
-std::unique_ptr<Documents> make_documents(HttpClient& http, Zone& zone, ngx_log_t* log);
-
 std::string printable(std::string_view text);  // for the log: a peer chose some of the bytes; at most 512 of them
-std::string to_text(const Failure& failure);   // reason and detail, printable
 
 // The SessionStore port over the zones of one provider.
 class ZoneSessions final : public SessionStore {
@@ -41,7 +33,6 @@ struct Worker {
     std::unique_ptr<HttpClient> http;
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                   // fetch metadata and keys of every provider before the first login
-    Event begin;
 };
 
 // The worker's own; valid between init_process and exit_process.
@@ -49,5 +40,7 @@ Worker& worker() noexcept;
 
 void init_process(const MainConf& main, ngx_log_t* log);
 void exit_process(ngx_cycle_t* cycle) noexcept;
+
+std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);  // ngx_http_oidc_curl.cpp
 
 }  // namespace oidc::ngx

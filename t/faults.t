@@ -8,7 +8,17 @@ my $pc = start_provider('proconnect');
 my $late = start_provider('generic', wait => 0);
 my $self_signed = start_provider('generic', cert => OIDC::Test::_copied('self.pem'), key => OIDC::Test::_copied('self.key'));
 my $app = app();
-my $nginx = nginx(<<'NGINX', op => $op, pc => $pc, late => $late, self => $self_signed, app => $app, op_port => $op->{port}, generation => 1);
+
+# nginx alone sees a name with two addresses.
+my $two = free_port();
+my $hosts = write_file('hosts', "127.0.0.1 localhost two.test\n127.0.0.2 two.test\n");
+my $mounts = system("unshare -m mount --bind $hosts /etc/hosts 2>/dev/null") == 0;
+if ($mounts) {
+    my $real = $OIDC::Test::Nginx;
+    $OIDC::Test::Nginx = write_file('nginx', "#!/bin/sh\nexec unshare -m sh -c 'mount --bind $hosts /etc/hosts && exec $real \"\$@\"' nginx \"\$@\"\n");
+    chmod 0755, $OIDC::Test::Nginx;
+}
+my $nginx = nginx(<<'NGINX', two => $two, op => $op, pc => $pc, late => $late, self => $self_signed, app => $app, op_port => $op->{port}, generation => 1);
 %%globals%%
 worker_processes 1;
 events { worker_connections 512; }
@@ -63,6 +73,11 @@ http {
         http_timeout   1s;
         redirect_uri   /generic/callback;
     }
+    oidc_provider two {
+        issuer https://two.test:%%two%%; client_id generic-post; client_secret %%secret:generic-post%%; ssl_trusted_certificate %%ca%%;
+        http_timeout   4s connect=1200ms;
+        redirect_uri   /generic/callback;
+    }
 
     map $uri $provider {
         ~^/(?<first>\w+)/ $first;
@@ -109,6 +124,26 @@ subtest 'the certificate' => sub {
         $nginx->mark;
         is(browser()->get(rp("/$name/x"))->status, 502, "$name: refused");
         ok($nginx->wait_reason('provider_unreachable'), '... provider_unreachable');
+        browser()->get(rp("/$name/x"));
+        my $log = $nginx->log_text($nginx->{mark});
+        like($log, qr{oidc: provider_unreachable: provider "$name": metadata at https://\S+: SSL.* \(a moment ago\)}, '... with the cause, again');
+        is($log =~ /; name its authority with ssl_trusted_certificate/ ? 1 : 0, $name eq 'self_signed' ? 1 : 0, '... and what to do');
+    }
+    like($nginx->log_text, qr/\[error\].*oidc: provider "self_signed" is not ready yet: provider_unreachable: /, 'said when nginx starts');
+};
+
+subtest 'a name with two addresses, the first of no use' => sub {
+    plan skip_all => 'needs unshare -m and mount' if !$mounts;
+    my $second = IO::Socket::INET->new(LocalAddr => '127.0.0.2', LocalPort => $two, Listen => 8, ReuseAddr => 1, Timeout => 3);
+    for my $first ('refuses', 'is silent') {
+        my @sockets = $first eq 'is silent' ? silent_port($two) : ();
+        sleep 1.1;
+        my $pending = browser()->begin(GET => rp('/two/x'));
+        my $connection = $second->accept;
+        sysread $connection, my $hello, 1 if $connection;
+        is(unpack('H*', $hello // ''), '16', "the first $first: a handshake with the second");
+        close $_ for grep {$_} $connection, @sockets;
+        is($pending->response->status, 502, '... which ends');
     }
 };
 
@@ -121,7 +156,7 @@ my @faults = (
     [ 'html',     'token_refused|token_malformed',  'userinfo_refused',     qr/^502$/ ],
     [ 'empty',    'token_malformed',                'userinfo_malformed|userinfo_subject',   qr/^502$/ ],
     [ 'garbage',  'token_malformed',                'userinfo_malformed',   qr/^502$/ ],
-    [ 'huge',     'provider_unreachable',           'provider_unreachable', qr/^502$/ ],
+    [ 'huge',     'token_malformed',                'userinfo_malformed',   qr/^502$/, qr/larger than http_max_response/ ],
     [ 'redirect', 'token_refused|token_malformed',  'userinfo_refused',     qr/^502$/ ],
     [ 'reset',    'provider_unreachable',           'provider_unreachable', qr/^502$/ ],
     [ 'truncate', 'provider_unreachable|token_malformed', 'provider_unreachable|userinfo_malformed', qr/^502$/ ],
@@ -130,7 +165,7 @@ my @faults = (
 for my $endpoint (qw(token userinfo)) {
     subtest "$endpoint endpoint" => sub {
         for (@faults) {
-            my ($mode, $token_reason, $userinfo_reason, $status) = @$_;
+            my ($mode, $token_reason, $userinfo_reason, $status, $said) = @$_;
             $op->reset(fail => { $endpoint => $mode });
             my $browser = browser();
             my $url = way_back($browser, '/op/page');
@@ -141,6 +176,7 @@ for my $endpoint (qw(token userinfo)) {
             cmp_ok($answer->{seconds}, '<', 5, '... in time');
             my $wanted = $endpoint eq 'token' ? $token_reason : $userinfo_reason;
             like(join(' ', $nginx->reasons), qr/^(?:$wanted)$/, "... $wanted");
+            like($nginx->log_text($nginx->{mark}), $said, '... told so') if $said;
             ok(!grep({/SESSION/} @{ $answer->{set_cookies} }), '... no session');
             is($op->code_posts($code), 1, '... the code was sent once');
         }

@@ -33,18 +33,30 @@ http {
         userinfo                on;
     }
 
+    oidc_provider silent {
+        issuer                  %%op%%/api/v2;
+        endpoint                token https://evil.localhost:%%silent%%/token;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        redirect_uri            /generic/callback;
+        ssl_trusted_certificate %%ca%%;
+        session_store           sessions;
+    }
+
     server {
         listen      %%listen%%;
         server_name rp.localhost;
         %%tls%%
         location /      { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub $oidc_claim_sub; }
+        location /silent/ { auth_oidc silent; proxy_pass http://127.0.0.1:%%app%%; }
         location /cold/ { auth_oidc cold; proxy_pass http://127.0.0.1:%%app%%; }
         location = /ping   { return 200 pong; }
         location = /status { stub_status; }
     }
 }
 NGINX
-my $nginx = nginx($conf, op => $op, app => $app, generation => 1);
+my $silent = free_port();
+my $nginx = nginx($conf, op => $op, app => $app, generation => 1, silent => $silent);
 
 my $callback = qr{/(?:oidc_callback|generic/callback)\?};
 sub way_back { my ($browser, $path) = @_; return $browser->navigate(rp($path), until => $callback)->{next} }
@@ -239,6 +251,18 @@ subtest 'the browser leaves at each wait' => sub {
         $op->reset;
         is($browser->navigate(rp('/cold/page'))->status, 200, '... the next login works');
     }
+};
+
+subtest 'the browser leaves while the connection is being made' => sub {
+    $op->reset;
+    my @sockets = silent_port($silent);
+    my @urls = map { my $browser = browser(); [ $browser, way_back($browser, '/silent/page') ] } 1 .. 6;
+    my @pending = map { $_->[0]->begin(GET => $_->[1]) } @urls;
+    sleep 0.2;
+    $_->abort for @pending;
+    ok(until_true(2, sub { under_way() <= $base }), 'the requests are freed');
+    close $_ for @sockets;
+    is(browser()->navigate(rp('/page'))->status, 200, 'the next login works');
 };
 
 subtest 'the browser leaves, HTTP/2' => sub {

@@ -51,7 +51,7 @@ struct HttpResponse {
 };
 
 // Throws the provider_* Failure of a call that brought no response.
-void require_response(const HttpResponse& response, std::string_view what, Reason too_large = Reason::provider_unreachable);
+void require_response(const HttpResponse& response, std::string_view what, Reason too_large);
 
 class HttpClient {
 public:

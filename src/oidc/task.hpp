@@ -8,24 +8,19 @@
 
 namespace oidc {
 
-// Owns a coroutine. Destroying a suspended one is the one and only way to cancel it.
-struct DestroyFrame {
-    template <class Promise>
-    void operator()(Promise* promise) const noexcept { std::coroutine_handle<Promise>::from_promise(*promise).destroy(); }
-};
-template <class Promise> using Frame = std::unique_ptr<Promise, DestroyFrame>;
-
-// A lazy coroutine: it starts when awaited and is destroyed with its owner.
+// A lazy coroutine: it starts when awaited and is destroyed with its owner, the one and only way to cancel a suspended one.
 template <class T>
 class [[nodiscard]] Task {
 public:
+    struct promise_type;
+    using Handle = std::coroutine_handle<promise_type>;
     struct promise_type {
         std::optional<T> value;
         std::exception_ptr error;
         std::coroutine_handle<> caller = std::noop_coroutine();
         struct Finish {
             bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> me) noexcept { return me.promise().caller; }
+            std::coroutine_handle<> await_suspend(Handle me) noexcept { return me.promise().caller; }
             void await_resume() const noexcept {}
         };
         Task get_return_object() noexcept { return Task{*this}; }
@@ -35,11 +30,14 @@ public:
         template <class U> void return_value(U&& v) { value.emplace(std::forward<U>(v)); }
     };
 
+    Task() noexcept = default;
+    void start() { Handle::from_promise(*frame_).resume(); }
+
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept
     {
         frame_->caller = caller;
-        return std::coroutine_handle<promise_type>::from_promise(*frame_);
+        return Handle::from_promise(*frame_);
     }
     T await_resume()
     {
@@ -48,8 +46,11 @@ public:
     }
 
 private:
+    struct Destroy {
+        void operator()(promise_type* promise) const noexcept { Handle::from_promise(*promise).destroy(); }
+    };
     explicit Task(promise_type& promise) noexcept : frame_{&promise} {}
-    Frame<promise_type> frame_;
+    std::unique_ptr<promise_type, Destroy> frame_;
 };
 
 // Awaits a named awaiter that can be neither copied nor moved: g++ 12 copies what a call in a co_await refers to.
@@ -57,31 +58,15 @@ template <class Awaiter>
 class Until {
 public:
     explicit Until(Awaiter& awaiter) noexcept : awaiter_{&awaiter} {}
-    bool await_ready() const noexcept { return awaiter_->await_ready(); }
-    void await_suspend(std::coroutine_handle<> waiter) const noexcept { awaiter_->await_suspend(waiter); }
+    bool await_ready() const noexcept { return false; }
+    bool await_suspend(std::coroutine_handle<> waiter) const noexcept { return awaiter_->await_suspend(waiter); }
     void await_resume() const noexcept {}
 
 private:
     Awaiter* awaiter_;
 };
 
-// The root of a chain of Tasks: its owner starts it, and cancels it by destroying it. It has no caller to resume.
-class [[nodiscard]] Root {
-public:
-    struct promise_type {
-        Root get_return_object() noexcept { return Root{*this}; }
-        std::suspend_always initial_suspend() const noexcept { return {}; }
-        std::suspend_always final_suspend() const noexcept { return {}; }
-        void unhandled_exception() noexcept { std::terminate(); }
-        void return_void() const noexcept {}
-    };
-
-    Root() noexcept = default;
-    void start() { std::coroutine_handle<promise_type>::from_promise(*frame_).resume(); }
-
-private:
-    explicit Root(promise_type& promise) noexcept : frame_{&promise} {}
-    Frame<promise_type> frame_;
-};
+// The root of a chain of Tasks: its owner starts it, and cancels it by destroying it. It has no caller, and lets no exception out.
+using Root = Task<bool>;
 
 }  // namespace oidc

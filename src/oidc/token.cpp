@@ -105,7 +105,7 @@ Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints,
 {
     HttpRequest request = token_request(provider, endpoints, exchange);
     HttpResponse response = co_await ports.http.send(std::move(request));
-    require_response(response, "token endpoint");
+    require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response);
     Failure failure = refusal(response);
     if (failure.reason == Reason::token_refused) {
@@ -123,7 +123,7 @@ Task<Json> fetch_userinfo(const Provider& provider, const Endpoints& endpoints, 
     request.policy = &provider.http;
     request.headers = {"Authorization: Bearer " + tokens.access_token, "Accept: application/jwt, application/json"};
     HttpResponse response = co_await ports.http.send(std::move(request));
-    require_response(response, "UserInfo endpoint");
+    require_response(response, "UserInfo endpoint", Reason::userinfo_malformed);
     if (response.status != 200) fail(Reason::userinfo_refused, "status " + std::to_string(response.status));
     if (!is_jwt(provider, response.content_type)) {
         if (provider.userinfo_encryption.required) fail(Reason::userinfo_encryption, "the answer is not encrypted");

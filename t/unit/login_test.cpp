@@ -87,6 +87,7 @@ Root drive(Task<Reply> task, std::optional<Reply>& reply, std::optional<Failure>
     } catch (const Failure& caught) {
         failure = caught;
     }
+    co_return true;
 }
 
 class Login : public ::testing::Test {

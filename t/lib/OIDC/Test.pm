@@ -34,7 +34,7 @@ sub import
     no strict 'refs';
     *{"${caller}::$_"} = \&{$_}
         for qw(rp nginx nginx_t start_provider app browser login log_ok dir write_file read_file free_port wait_for until_true curl_h2
-        client_secret own_key json subst kill_tree spawn ca_file cert_file key_file);
+        client_secret own_key json subst kill_tree spawn ca_file cert_file key_file silent_port);
     Test::More->export_to_level(1, @_[ 0 .. 0 ]);
     binmode $_, ':encoding(UTF-8)' for Test::More->builder->output, Test::More->builder->failure_output, Test::More->builder->todo_output;
     return;
@@ -86,6 +86,15 @@ sub free_port
         return $port;
     }
     croak 'no free port';
+}
+
+# Sockets that keep a port of 127.0.0.1 from answering a SYN, as long as they live: its queue is full.
+sub silent_port
+{
+    my ($port) = @_;
+    my @sockets = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1) || croak "port $port: $!";
+    push @sockets, IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Blocking => 0) for 1 .. 4;
+    return @sockets;
 }
 
 # Waits until the code is true, at most `seconds`; its value, or nothing.
