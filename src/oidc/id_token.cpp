@@ -44,8 +44,7 @@ void require_at_hash(const VerifiedJws& jws, std::string_view access_token)
 Task<VerifiedJws> open_token(std::string token, const Provider& provider, Documents& documents, const Encryption& encryption,
                              const VerifyPolicy& policy)
 {
-    const DecryptPolicy decryption{encryption.algs, policy.reasons};
-    const Jws jws = unwrap(std::move(token), encryption.required, provider.own_keys, decryption);
+    const Jws jws = unwrap(std::move(token), encryption.required, provider.own_keys, encryption.algs, policy.reasons);
     if (is_hmac_alg(jws.alg())) co_return verify(jws, Jwks(), policy);  // its key is the client secret, where that is allowed
     std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     try {

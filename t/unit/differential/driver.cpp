@@ -22,7 +22,7 @@ void judge_jwe(const Json& task)
 {
     std::vector<OwnKey> keys;
     keys.push_back(load_own_key(task.at("key").dump(), KeyUse::enc, {}, {}));
-    const std::string plaintext = decrypt(task.string("token").value_or(""), keys, {task.strings("algs"), id_token_reasons});
+    const std::string plaintext = decrypt(task.string("token").value_or(""), keys, task.strings("algs"), id_token_reasons);
     if (task.has("plaintext") && task.string("plaintext") != base64url(plaintext)) throw std::logic_error{"another plaintext"};
 }
 
