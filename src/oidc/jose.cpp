@@ -1,7 +1,6 @@
 #include "jose.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <openssl/rsa.h>
 
@@ -149,36 +148,27 @@ bool is_signature_alg(std::string_view alg) noexcept
     return known_hash && contains(Names{"RS", "PS", "ES", "HS"}, alg.substr(0, 2));
 }
 
-bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg.starts_with("RS") || alg.starts_with("PS")); }
-bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg.starts_with("HS"); }
-bool is_jwe_alg(std::string_view alg) noexcept { return alg == "RSA-OAEP" || alg == "RSA-OAEP-256" || alg == "ECDH-ES"; }
-
 bool absent_or_short(const Json& object, std::string_view name)
 {
     const Json value = object.at(name);
     return !value || (value.is_string() && value.text().size() <= max_text_size);
 }
 
-Jws parse_jws(std::string compact, const JoseReasons& reasons)
+Jws::Jws(std::string compact, const JoseReasons& reasons) : token_{parse_compact(std::move(compact), 3, reasons)}
 {
-    Jws jws{parse_compact(std::move(compact), 3, reasons)};
-    if (!is_signature_alg(jws.alg())) fail(reasons.algorithm, concat({"alg \"", jws.alg(), "\""}));
-    return jws;
+    if (!is_signature_alg(alg())) fail(reasons.algorithm, concat({"alg \"", alg(), "\""}));
 }
 
-VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy)
+VerifiedJws::VerifiedJws(const Jws& token, const Jwks& keys, const VerifyPolicy& policy) : Jws{token}
 {
     const CleanErrorQueue clean;
     const JoseReasons& reasons = policy.reasons;
-    const std::string& signature = token.token_.segments[2];
-    if (!contains(policy.algs, token.alg())) fail(reasons.algorithm, concat({"alg ", token.alg(), " is not allowed"}));
-    if (is_hmac_alg(token.alg())) require_hmac(token, signature, policy.hmac_secret, reasons);
-    else require_signature(token, signature.size(), keys, reasons);
-
-    VerifiedJws verified{token};
-    verified.claims_ = Json::parse(token.token_.segments[1]);
-    if (!verified.claims_.is_object()) fail(reasons.malformed, "the payload is no JSON object, or repeats a member");
-    return verified;
+    const std::string &payload = token_.segments[1], &signature = token_.segments[2];
+    if (!contains(policy.algs, alg())) fail(reasons.algorithm, concat({"alg ", alg(), " is not allowed"}));
+    if (is_hmac_alg(alg())) require_hmac(*this, signature, policy.hmac_secret, reasons);
+    else require_signature(*this, signature.size(), keys, reasons);
+    claims_ = Json::parse(payload);
+    if (!claims_.is_object()) fail(reasons.malformed, "the payload is no JSON object, or repeats a member");
 }
 
 std::string concat_kdf(std::string_view shared, std::string_view alg, std::string_view apu, std::string_view apv, unsigned bits)
@@ -216,7 +206,7 @@ Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, c
 {
     const bool is_jwe = std::ranges::count(token, '.') == 4;
     if (encrypted != is_jwe) fail(reasons.encryption, encrypted ? "it is not encrypted" : "it is encrypted");
-    return parse_jws(encrypted ? decrypt(std::move(token), keys, algs, reasons) : std::move(token), reasons);
+    return {encrypted ? decrypt(std::move(token), keys, algs, reasons) : std::move(token), reasons};
 }
 
 }  // namespace oidc

@@ -13,9 +13,9 @@ namespace oidc {
 constexpr std::size_t max_token_size = 64 * 1024;
 
 bool is_signature_alg(std::string_view alg) noexcept;  // ES*, RS*, PS*, HS* in all three sizes
-bool is_rsa_alg(std::string_view alg) noexcept;        // RS*, PS*
-bool is_hmac_alg(std::string_view alg) noexcept;
-bool is_jwe_alg(std::string_view alg) noexcept;
+inline bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg[0] == 'R' || alg[0] == 'P'); }
+inline bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg[0] == 'H'; }
+inline bool is_jwe_alg(std::string_view alg) noexcept { return alg == "RSA-OAEP" || alg == "RSA-OAEP-256" || alg == "ECDH-ES"; }
 bool absent_or_short(const Json& object, std::string_view name);  // no such member, or a string of at most 256 bytes
 
 // One usable public signature key of a provider.
@@ -70,43 +70,36 @@ struct Compact {
     Json header;
 };
 
-// A compact JWS that passed the strict layer, not verified: nothing of its payload can be read.
-class Jws {
-public:
-    std::string_view compact() const noexcept { return token_.text; }
-    std::string_view alg() const noexcept { return token_.header.at("alg").text(); }
-    std::string_view kid() const noexcept { return token_.header.at("kid").text(); }  // empty: none
-    std::string_view typ() const noexcept { return token_.header.at("typ").text(); }
-
-private:
-    friend Jws parse_jws(std::string compact, const JoseReasons&);
-    friend class VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
-    explicit Jws(Compact token) : token_{std::move(token)} {}
-    Compact token_;
-};
-
-// A JWS whose signature was verified: the only way to its claims.
-class VerifiedJws : public Jws {
-public:
-    const Json& claims() const noexcept { return claims_; }
-
-private:
-    friend VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
-    explicit VerifiedJws(const Jws& token) : Jws{token} {}
-    Json claims_;
-};
-
 struct VerifyPolicy {
     std::vector<std::string> algs;          // allowed, from configuration only
     const Secret* hmac_secret = nullptr;    // raw bytes; used only when an HS* is in algs
     JoseReasons reasons;
 };
 
-Jws parse_jws(std::string compact, const JoseReasons& reasons);
+// A compact JWS that passed the strict layer, not verified: nothing of its payload can be read.
+class Jws {
+public:
+    Jws(std::string compact, const JoseReasons& reasons);
+    std::string_view compact() const noexcept { return token_.text; }
+    std::string_view alg() const noexcept { return token_.header.at("alg").text(); }
+    std::string_view kid() const noexcept { return token_.header.at("kid").text(); }  // empty: none
+    std::string_view typ() const noexcept { return token_.header.at("typ").text(); }
 
-// Verifies with the keys whose kid, type, curve, alg and use fit (all that fit, bounded to 8, when there is no kid or several
-// share one). Reason key: none fits (a refetch may help); signature: one fitted and none verified (likewise).
-VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy);
+protected:
+    Compact token_;
+};
+
+// A JWS whose signature was verified: the only way to its claims.
+class VerifiedJws : public Jws {
+public:
+    // Verifies with the keys whose kid, type, curve, alg and use fit (all that fit, bounded to 8, when there is no kid or several
+    // share one). Reason key: none fits (a refetch may help); signature: one fitted and none verified (likewise).
+    VerifiedJws(const Jws& token, const Jwks& keys, const VerifyPolicy& policy);
+    const Json& claims() const noexcept { return claims_; }
+
+private:
+    Json claims_;
+};
 
 // The plaintext of a nested token (W2-W6, W14-W16). Tries the own `enc` keys that fit by kid, else by type (at most 4). `algs`: of
 // key management, from configuration only.

@@ -140,8 +140,9 @@ std::optional<std::string_view> strip_cookies(std::string_view header, char* out
     }
     if (kept == header.data()) return std::nullopt;
     end = std::copy(kept, header.data() + header.size(), end);
-    const std::string_view left = trim({out, end});
-    return left.substr(0, left.size() - (left.ends_with(';') ? 1 : 0));
+    const std::string_view left{out, end};
+    const std::size_t front = std::min(left.find_first_not_of(" \t;"), left.size());
+    return left.substr(front, left.find_last_not_of(" \t;") + 1 - front);
 }
 
 std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes,

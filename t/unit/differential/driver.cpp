@@ -13,9 +13,9 @@ namespace {
 void judge_jws(const Json& task)
 {
     const Secret secret{base64url_decode(task.string("secret").value_or("")).value_or("")};
-    const Jws jws = parse_jws(task.string("token").value_or(""), id_token_reasons);
+    const Jws jws(task.string("token").value_or(""), id_token_reasons);
     const Jwks keys = task.has("jwks") ? parse_jwks(task.at("jwks").dump()) : Jwks{};
-    verify(jws, keys, {task.strings("algs"), &secret, id_token_reasons});
+    VerifiedJws(jws, keys, {task.strings("algs"), &secret, id_token_reasons});
 }
 
 void judge_jwe(const Json& task)
