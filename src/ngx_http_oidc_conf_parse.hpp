@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/url.hpp"
+#include "oidc/text.hpp"
 
 namespace oidc::ngx {
 

@@ -3,7 +3,6 @@
 #include <openssl/pem.h>
 
 #include "ngx_http_oidc_conf_parse.hpp"
-#include "oidc/json.hpp"
 #include "oidc/jose.hpp"
 
 namespace oidc::ngx {

@@ -2,7 +2,6 @@
 #include "ngx_http_oidc_conf_parse.hpp"
 #include "ngx_http_oidc_request.hpp"
 #include "ngx_http_oidc_worker.hpp"
-#include "oidc/cookie.hpp"
 #include "oidc/session.hpp"
 
 namespace oidc::ngx {

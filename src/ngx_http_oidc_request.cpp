@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "oidc/cookie.hpp"
 #include "oidc/login.hpp"
 
 namespace oidc::ngx {

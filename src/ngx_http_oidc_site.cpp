@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "oidc/cookie.hpp"
 #include "oidc/login.hpp"
 
 namespace oidc::ngx {
@@ -142,13 +141,13 @@ void strip_our_cookies(ngx_http_request_t* r)
     if (cookies.empty() || (ctx != nullptr && !ctx->cookies.empty())) return;
     auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
     if (kept == nullptr) throw std::bad_alloc{};
-    std::optional<std::size_t> size = strip_cookies(cookies, kept, is_ours, &main_conf(r));
-    if (!size) return;
+    std::optional<std::string_view> left = strip_cookies(cookies, kept, is_ours, &main_conf(r));
+    if (!left) return;
     request_ctx(r, true)->cookies = cookies;
 
-    ngx_uint_t stay = *size > 0 ? 1 : 0, seen = 0;
+    ngx_uint_t stay = left->empty() ? 0 : 1, seen = 0;
     each_cookie_line(r, [&](ngx_table_elt_t* line) {
-        if (seen++ < stay) line->value = borrow({kept, *size});
+        if (seen++ < stay) line->value = borrow(*left);
         else remove_header(r, line);
     });
 #if (nginx_version >= 1023000)

@@ -116,7 +116,7 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
         Json value = nested(*found, wanted.path);
         text = value.is_string() ? std::string(value.text()) : value ? value.dump() : std::string();
         if (!value || text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return {};
-        found = Entry{{}, text, found->source, value.is_string() ? Kind::string : Kind::json};
+        found = Entry{text, value.is_string() ? Kind::string : Kind::json};
     }
     switch (wanted.encoding) {
     case ClaimEncoding::json: return keep(r, found->kind == Kind::json ? std::string(found->value) : json_quoted(found->value));

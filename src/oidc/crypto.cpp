@@ -25,10 +25,14 @@ const EVP_MD* md_of(std::string_view alg)
 }
 
 // One context for all ciphers, since a worker has a single thread: it is kept, the key schedule is not. With a tag it decrypts.
-bool run(const EVP_CIPHER* cipher, const GcmInput& in, unsigned char* out, unsigned char* new_tag)
+// GCM, or with the longer IV of a counter CTR.
+bool run(const GcmInput& in, unsigned char* out, unsigned char* new_tag)
 {
+    static const Owned<EVP_CIPHER, EVP_CIPHER_free> gcm{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)},
+        ctr{EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr)};
     static const Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free> owned{EVP_CIPHER_CTX_new()};
     EVP_CIPHER_CTX* const context = owned.get();
+    const EVP_CIPHER* cipher = in.iv.size() == iv_size ? gcm.get() : ctr.get();
     const auto aad_size = static_cast<int>(in.aad.size()), size = static_cast<int>(in.text.size());
     const bool encrypt = in.tag.empty();
     std::string tag{in.tag};
@@ -41,12 +45,6 @@ bool run(const EVP_CIPHER* cipher, const GcmInput& in, unsigned char* out, unsig
                     (new_tag == nullptr || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
     EVP_CIPHER_CTX_reset(context);
     return ok;
-}
-
-const EVP_CIPHER* gcm()
-{
-    static const Owned<EVP_CIPHER, EVP_CIPHER_free> cipher{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)};
-    return cipher.get();
 }
 
 }  // namespace
@@ -99,10 +97,9 @@ std::string hmac(std::string_view alg, std::string_view key, std::string_view by
 
 void expand(std::string_view seed, std::span<unsigned char> out)
 {
-    static const Owned<EVP_CIPHER, EVP_CIPHER_free> ctr{EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr)};
     std::ranges::fill(out, 0);
     const std::string_view zeros{reinterpret_cast<char*>(out.data()), out.size()};
-    require(seed.size() == key_size && run(ctr.get(), {seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
+    require(seed.size() == key_size && run({seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
 }
 
 std::string base64(std::string_view bytes)
@@ -136,7 +133,7 @@ std::optional<std::string> open_gcm(const GcmInput& in)
 {
     if (in.key.size() != key_size || in.iv.size() != iv_size || in.tag.size() != tag_size) return std::nullopt;
     std::string plaintext(in.text.size(), '\0');
-    if (run(gcm(), in, bytes_of(plaintext), nullptr)) return plaintext;
+    if (run(in, bytes_of(plaintext), nullptr)) return plaintext;
     OPENSSL_cleanse(plaintext.data(), plaintext.size());
     return std::nullopt;
 }
@@ -149,7 +146,7 @@ std::string seal(std::string_view key, std::string_view aad, std::string_view pl
     random({bytes_of(out), salt_size});
     Digest derived = sha256({key, std::string_view{out}.substr(0, salt_size)});
     unsigned char* const text = bytes_of(out) + salt_size;
-    const bool ok = run(gcm(), {view(derived), gcm_iv, aad, plaintext, {}}, text, text + plaintext.size());
+    const bool ok = run({view(derived), gcm_iv, aad, plaintext, {}}, text, text + plaintext.size());
     OPENSSL_cleanse(derived.data(), derived.size());
     require(ok, "AES-GCM");
     return base64url(out);

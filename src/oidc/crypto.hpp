@@ -31,32 +31,22 @@ struct CleanErrorQueue {
     ~CleanErrorQueue() { ERR_pop_to_mark(); }
 };
 
-// Bytes that must not be logged, compared in variable time, or left in freed memory.
+// Bytes that must not be logged, compared in variable time, or left in freed memory. Copies share them.
 class Secret {
 public:
     Secret() = default;
-    explicit Secret(std::string value) noexcept : value_{std::move(value)} {}
-    Secret(const Secret&) = default;
-    Secret(Secret&& other) noexcept : value_{std::move(other.value_)} { other.wipe(); }
-    Secret& operator=(Secret other) noexcept
-    {
-        value_.swap(other.value_);
-        return *this;
-    }
-    ~Secret() { wipe(); }
-
-    std::string_view reveal() const noexcept { return value_; }
-    bool empty() const noexcept { return value_.empty(); }
+    explicit Secret(std::string value) : value_{new std::string{std::move(value)}, wipe} {}
+    std::string_view reveal() const noexcept { return value_ ? std::string_view{*value_} : std::string_view{}; }
+    bool empty() const noexcept { return reveal().empty(); }
 
 private:
-    void wipe() noexcept
+    static void wipe(std::string* value) noexcept
     {
-        value_.resize(value_.capacity());  // a short string was copied, not moved
-        OPENSSL_cleanse(value_.data(), value_.size());
-        value_.clear();
+        OPENSSL_cleanse(value->data(), value->size());
+        delete value;
     }
 
-    std::string value_;
+    std::shared_ptr<const std::string> value_;
 };
 
 // Equality in time that depends on the lengths only.

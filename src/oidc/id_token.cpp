@@ -44,17 +44,16 @@ void require_at_hash(const VerifiedJws& jws, std::string_view access_token)
 Task<VerifiedJws> open_token(std::string token, const Provider& provider, Documents& documents, const Encryption& encryption,
                              const VerifyPolicy& policy)
 {
-    const DecryptPolicy decryption{encryption.algs, policy.reasons};
-    const Jws jws = unwrap(std::move(token), encryption.required, provider.own_keys, decryption);
-    if (is_hmac_alg(jws.alg())) co_return verify(jws, Jwks(), policy);  // its key is the client secret, where that is allowed
+    const Jws jws = unwrap(std::move(token), encryption.required, provider.own_keys, encryption.algs, policy.reasons);
+    if (is_hmac_alg(jws.alg())) co_return VerifiedJws(jws, Jwks(), policy);  // its key is the client secret, where that is allowed
     std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     try {
-        co_return verify(jws, *keys, policy);
+        co_return VerifiedJws(jws, *keys, policy);
     } catch (const Failure& failure) {
         if (failure.reason != policy.reasons.key && failure.reason != policy.reasons.signature) throw;
     }
     std::shared_ptr<const Jwks> newer = co_await documents.newer_keys(provider, keys);
-    co_return verify(jws, *newer, policy);
+    co_return VerifiedJws(jws, *newer, policy);
 }
 
 VerifyPolicy id_token_policy(const Provider& provider)

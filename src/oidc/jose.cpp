@@ -1,7 +1,6 @@
 #include "jose.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <openssl/rsa.h>
 
@@ -20,22 +19,13 @@ std::string decode(std::string_view segment, const JoseReasons& reasons)  // W3
     return std::move(*bytes);
 }
 
-// What JWS and JWE share: a token within its limits, its segments canonical and decoded, its header strict.
-struct Compact {
-    Json header;
-    std::vector<std::string> segments;
-};
-
-Compact parse_compact(std::string_view compact, std::ptrdiff_t count, const JoseReasons& reasons)  // W1-W5
+Compact parse_compact(std::string compact, std::ptrdiff_t count, const JoseReasons& reasons)
 {
     if (compact.size() > max_token_size) fail(reasons.malformed, "longer than 64 kB");
     if (std::ranges::count(compact, '.') + 1 != count) fail(reasons.malformed, "not " + std::to_string(count) + " segments");
-    Compact token;
-    for (std::size_t start = 0; start <= compact.size();) {
-        const std::size_t end = std::min(compact.find('.', start), compact.size());
-        token.segments.push_back(decode(compact.substr(start, end - start), reasons));
-        start = end + 1;
-    }
+    Compact token{std::move(compact), {}, {}};
+    std::string_view rest = token.text;
+    while (count-- > 0) token.segments.push_back(decode(take(rest, '.'), reasons));
     if (token.segments[0].size() > max_header_size) fail(reasons.malformed, "the header is longer than 8 kB");
     token.header = Json::parse(token.segments[0], max_header_depth);
     if (!token.header.is_object()) fail(reasons.malformed, "the header is no JSON object, or repeats a member");
@@ -78,11 +68,10 @@ void require_hmac(const Jws& token, std::string_view signature, const Secret* se
 }
 
 // W6, W15: as configured, every part of its exact length.
-void require_shape(const Compact& token, const DecryptPolicy& policy)
+void require_shape(const Compact& token, const std::vector<std::string>& algs, const JoseReasons& reasons)
 {
-    const JoseReasons& reasons = policy.reasons;
     const std::string alg = token.header.text("alg");
-    const bool allowed = is_jwe_alg(alg) && std::ranges::find(policy.algs, alg) != policy.algs.end();
+    const bool allowed = is_jwe_alg(alg) && contains(algs, alg);
     if (!allowed) fail(reasons.encryption, "encrypted with \"" + alg + "\", which is not configured");
     if (token.header.text("enc") != content_encryption) fail(reasons.encryption, "\"enc\" is not A256GCM");
     const bool sized = token.segments[2].size() == iv_size && token.segments[4].size() == tag_size;
@@ -140,8 +129,9 @@ Secret agreed_key(const Json& header, EVP_PKEY* own, const JoseReasons& reasons)
     return agreed ? Secret{concat_kdf(shared.reveal(), content_encryption, apu, apv, cek_size * 8)} : Secret{};
 }
 
-std::optional<std::string> open_with(const OwnKey& key, const Compact& token, std::string_view aad, const JoseReasons& reasons)
+std::optional<std::string> open_with(const OwnKey& key, const Compact& token, const JoseReasons& reasons)
 {
+    const std::string_view aad = std::string_view{token.text}.substr(0, token.text.find('.'));
     const std::string alg = token.header.text("alg");
     const Secret cek = alg == "ECDH-ES" ? agreed_key(token.header, key.key.get(), reasons)
                                         : rsa_key(token.segments[1], alg == "RSA-OAEP" ? "SHA1" : "SHA256", key.key.get());
@@ -153,14 +143,10 @@ std::optional<std::string> open_with(const OwnKey& key, const Compact& token, st
 // RFC 7518 section 3.1: two letters for the family, three digits for the hash.
 bool is_signature_alg(std::string_view alg) noexcept
 {
-    constexpr std::array<std::string_view, 4> families{"RS", "PS", "ES", "HS"};
-    constexpr std::array<std::string_view, 3> hashes{"256", "384", "512"};
-    return alg.size() == 5 && std::ranges::count(families, alg.substr(0, 2)) > 0 && std::ranges::count(hashes, alg.substr(2)) > 0;
+    using Names = std::initializer_list<std::string_view>;
+    const bool known_hash = alg.size() == 5 && contains(Names{"256", "384", "512"}, alg.substr(2));
+    return known_hash && contains(Names{"RS", "PS", "ES", "HS"}, alg.substr(0, 2));
 }
-
-bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg.starts_with("RS") || alg.starts_with("PS")); }
-bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg.starts_with("HS"); }
-bool is_jwe_alg(std::string_view alg) noexcept { return alg == "RSA-OAEP" || alg == "RSA-OAEP-256" || alg == "ECDH-ES"; }
 
 bool absent_or_short(const Json& object, std::string_view name)
 {
@@ -168,33 +154,21 @@ bool absent_or_short(const Json& object, std::string_view name)
     return !value || (value.is_string() && value.text().size() <= max_text_size);
 }
 
-Jws parse_jws(std::string compact, const JoseReasons& reasons)
+Jws::Jws(std::string compact, const JoseReasons& reasons) : token_{parse_compact(std::move(compact), 3, reasons)}
 {
-    Compact parts = parse_compact(compact, 3, reasons);
-    Jws jws;
-    jws.alg_ = parts.header.text("alg");
-    jws.kid_ = parts.header.text("kid");
-    jws.typ_ = parts.header.text("typ");
-    if (!is_signature_alg(jws.alg_)) fail(reasons.algorithm, "alg \"" + jws.alg_ + "\"");
-    jws.compact_ = std::move(compact);
-    jws.payload_ = std::move(parts.segments[1]);
-    jws.signature_ = std::move(parts.segments[2]);
-    return jws;
+    if (!is_signature_alg(alg())) fail(reasons.algorithm, concat({"alg \"", alg(), "\""}));
 }
 
-VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy)
+VerifiedJws::VerifiedJws(const Jws& token, const Jwks& keys, const VerifyPolicy& policy) : Jws{token}
 {
     const CleanErrorQueue clean;
-    const auto& reasons = policy.reasons;
-    const bool allowed = std::ranges::find(policy.algs, token.alg()) != policy.algs.end();
-    if (!allowed) fail(reasons.algorithm, "alg " + token.alg_ + " is not allowed");
-    if (is_hmac_alg(token.alg())) require_hmac(token, token.signature_, policy.hmac_secret, reasons);
-    else require_signature(token, token.signature_.size(), keys, reasons);
-
-    VerifiedJws verified{token};
-    verified.claims_ = Json::parse(token.payload_);
-    if (!verified.claims_.is_object()) fail(reasons.malformed, "the payload is no JSON object, or repeats a member");
-    return verified;
+    const JoseReasons& reasons = policy.reasons;
+    const std::string &payload = token_.segments[1], &signature = token_.segments[2];
+    if (!contains(policy.algs, alg())) fail(reasons.algorithm, concat({"alg ", alg(), " is not allowed"}));
+    if (is_hmac_alg(alg())) require_hmac(*this, signature, policy.hmac_secret, reasons);
+    else require_signature(*this, signature.size(), keys, reasons);
+    claims_ = Json::parse(payload);
+    if (!claims_.is_object()) fail(reasons.malformed, "the payload is no JSON object, or repeats a member");
 }
 
 std::string concat_kdf(std::string_view shared, std::string_view alg, std::string_view apu, std::string_view apv, unsigned bits)
@@ -209,11 +183,12 @@ std::string concat_kdf(std::string_view shared, std::string_view alg, std::strin
 }
 
 // The keys that the kid names, else every one that can: a provider may have read our keys without their kid.
-std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy)
+std::string decrypt(std::string compact, const std::vector<OwnKey>& keys, const std::vector<std::string>& algs,
+                    const JoseReasons& reasons)
 {
     const CleanErrorQueue clean;
-    const Compact token = parse_compact(compact, 5, policy.reasons);
-    require_shape(token, policy);
+    const Compact token = parse_compact(std::move(compact), 5, reasons);
+    require_shape(token, algs, reasons);
     const std::string alg = token.header.text("alg"), kid = token.header.text("kid");
     const auto named = [&](const OwnKey& key) { return can_decrypt(key, alg) && key.kid == kid; };
     const bool by_kid = std::ranges::any_of(keys, named);
@@ -221,18 +196,17 @@ std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, c
     for (const OwnKey& key : keys) {
         if (!(by_kid ? named(key) : can_decrypt(key, alg))) continue;
         if (++tries > max_decryptions) break;
-        const std::string_view aad = compact.substr(0, compact.find('.'));
-        if (std::optional<std::string> plaintext = open_with(key, token, aad, policy.reasons)) return std::move(*plaintext);
+        if (std::optional<std::string> plaintext = open_with(key, token, reasons)) return std::move(*plaintext);
     }
-    if (tries == 0) fail(policy.reasons.decryption, "no client_key for " + alg);
-    fail(policy.reasons.decryption, "no client_key opens it: encrypted to kid \"" + kid + "\"");
+    fail(reasons.decryption, tries == 0 ? "no client_key for " + alg : "no client_key opens it: encrypted to kid \"" + kid + "\"");
 }
 
-Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy)
+Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const std::vector<std::string>& algs,
+           const JoseReasons& reasons)
 {
     const bool is_jwe = std::ranges::count(token, '.') == 4;
-    if (encrypted != is_jwe) fail(policy.reasons.encryption, encrypted ? "it is not encrypted" : "it is encrypted");
-    return parse_jws(encrypted ? decrypt(token, keys, policy) : std::move(token), policy.reasons);
+    if (encrypted != is_jwe) fail(reasons.encryption, encrypted ? "it is not encrypted" : "it is encrypted");
+    return {encrypted ? decrypt(std::move(token), keys, algs, reasons) : std::move(token), reasons};
 }
 
 }  // namespace oidc

@@ -6,16 +6,16 @@
 
 #include "crypto.hpp"
 #include "failure.hpp"
-#include "json.hpp"
+#include "text.hpp"
 
 namespace oidc {
 
 constexpr std::size_t max_token_size = 64 * 1024;
 
 bool is_signature_alg(std::string_view alg) noexcept;  // ES*, RS*, PS*, HS* in all three sizes
-bool is_rsa_alg(std::string_view alg) noexcept;        // RS*, PS*
-bool is_hmac_alg(std::string_view alg) noexcept;
-bool is_jwe_alg(std::string_view alg) noexcept;
+inline bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg[0] == 'R' || alg[0] == 'P'); }
+inline bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg[0] == 'H'; }
+inline bool is_jwe_alg(std::string_view alg) noexcept { return alg == "RSA-OAEP" || alg == "RSA-OAEP-256" || alg == "ECDH-ES"; }
 bool absent_or_short(const Json& object, std::string_view name);  // no such member, or a string of at most 256 bytes
 
 // One usable public signature key of a provider.
@@ -63,29 +63,11 @@ constexpr JoseReasons id_token_reasons{Reason::id_token_malformed, Reason::id_to
 constexpr JoseReasons userinfo_reasons{Reason::userinfo_malformed, Reason::userinfo_encryption, Reason::userinfo_encryption,
                                        Reason::userinfo_signature, Reason::userinfo_signature,  Reason::userinfo_signature};
 
-// A compact JWS that passed the strict layer, not verified: nothing of its payload can be read.
-class Jws {
-public:
-    std::string_view compact() const noexcept { return compact_; }
-    std::string_view alg() const noexcept { return alg_; }
-    std::string_view kid() const noexcept { return kid_; }  // empty: none
-    std::string_view typ() const noexcept { return typ_; }
-
-private:
-    friend Jws parse_jws(std::string compact, const JoseReasons&);
-    friend class VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
-    std::string compact_, alg_, kid_, typ_, payload_, signature_;
-};
-
-// A JWS whose signature was verified: the only way to its claims.
-class VerifiedJws : public Jws {
-public:
-    const Json& claims() const noexcept { return claims_; }
-
-private:
-    friend VerifiedJws verify(const Jws&, const Jwks&, const struct VerifyPolicy&);
-    explicit VerifiedJws(const Jws& token) : Jws{token} {}
-    Json claims_;
+// What JWS and JWE share: a token within its limits, its segments canonical and decoded, its header strict (W1-W5).
+struct Compact {
+    std::string text;
+    std::vector<std::string> segments;
+    Json header;
 };
 
 struct VerifyPolicy {
@@ -93,23 +75,41 @@ struct VerifyPolicy {
     const Secret* hmac_secret = nullptr;    // raw bytes; used only when an HS* is in algs
     JoseReasons reasons;
 };
-struct DecryptPolicy {
-    std::vector<std::string> algs;          // allowed for key management, from configuration only
-    JoseReasons reasons;
+
+// A compact JWS that passed the strict layer, not verified: nothing of its payload can be read.
+class Jws {
+public:
+    Jws(std::string compact, const JoseReasons& reasons);
+    std::string_view compact() const noexcept { return token_.text; }
+    std::string_view alg() const noexcept { return token_.header.at("alg").text(); }
+    std::string_view kid() const noexcept { return token_.header.at("kid").text(); }  // empty: none
+    std::string_view typ() const noexcept { return token_.header.at("typ").text(); }
+
+protected:
+    Compact token_;
 };
 
-Jws parse_jws(std::string compact, const JoseReasons& reasons);
+// A JWS whose signature was verified: the only way to its claims.
+class VerifiedJws : public Jws {
+public:
+    // Verifies with the keys whose kid, type, curve, alg and use fit (all that fit, bounded to 8, when there is no kid or several
+    // share one). Reason key: none fits (a refetch may help); signature: one fitted and none verified (likewise).
+    VerifiedJws(const Jws& token, const Jwks& keys, const VerifyPolicy& policy);
+    const Json& claims() const noexcept { return claims_; }
 
-// Verifies with the keys whose kid, type, curve, alg and use fit (all that fit, bounded to 8, when there is no kid or several
-// share one). Reason key: none fits (a refetch may help); signature: one fitted and none verified (likewise).
-VerifiedJws verify(const Jws& token, const Jwks& keys, const VerifyPolicy& policy);
+private:
+    Json claims_;
+};
 
-// The plaintext of a nested token (W2-W6, W14-W16). Tries the own `enc` keys that fit by kid, else by type (at most 4).
-std::string decrypt(std::string_view compact, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+// The plaintext of a nested token (W2-W6, W14-W16). Tries the own `enc` keys that fit by kid, else by type (at most 4). `algs`: of
+// key management, from configuration only.
+std::string decrypt(std::string compact, const std::vector<OwnKey>& keys, const std::vector<std::string>& algs,
+                    const JoseReasons& reasons);
 
 // The inner JWS of a token as the configuration fixes its shape (W14): with `encrypted` a JWE(JWS) or a refusal, without it a
 // plain JWS or a refusal.
-Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const DecryptPolicy& policy);
+Jws unwrap(std::string token, bool encrypted, const std::vector<OwnKey>& keys, const std::vector<std::string>& algs,
+           const JoseReasons& reasons);
 
 // One round of the Concat KDF (RFC 7518 section 4.6.2, NIST SP 800-56A 5.8.1): `bits` / 8 bytes, at most 32.
 std::string concat_kdf(std::string_view shared, std::string_view alg, std::string_view apu, std::string_view apv, unsigned bits);

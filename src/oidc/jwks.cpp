@@ -52,9 +52,7 @@ bool has_roca_fingerprint(const BIGNUM* modulus)
     return std::ranges::all_of(primes, [&](BN_ULONG prime) {
         const BN_ULONG rest = BN_mod_word(modulus, prime);
         BN_ULONG power = 1;
-        do {
-            power = power * 65537 % prime;
-        } while (power != rest && power != 1);
+        for (BN_ULONG i = 0; i < prime && power != rest; ++i) power = power * 65537 % prime;
         return power == rest;
     });
 }

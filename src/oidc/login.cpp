@@ -1,7 +1,6 @@
 #include "login.hpp"
 
 #include "protocol.hpp"
-#include "session.hpp"
 
 namespace oidc {
 namespace {

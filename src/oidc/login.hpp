@@ -1,8 +1,8 @@
 // The journeys of a browser: login (OpenID Connect Core 3.1) and logout (OpenID Connect RP-Initiated Logout 1.0).
 #pragma once
 
-#include "cookie.hpp"
 #include "ports.hpp"
+#include "session.hpp"
 
 namespace oidc {
 

@@ -8,7 +8,6 @@
 #include "failure.hpp"
 #include "provider.hpp"
 #include "task.hpp"
-#include "url.hpp"
 
 namespace oidc {
 

@@ -2,8 +2,6 @@
 #include "provider.hpp"
 
 #include "failure.hpp"
-#include "json.hpp"
-#include "url.hpp"
 
 namespace oidc {
 namespace {
@@ -191,7 +189,7 @@ Endpoints parse_metadata(const Provider& provider, std::string_view json)
     }
     endpoints.auth_methods = document.strings("token_endpoint_auth_methods_supported");
     endpoints.pkce_s256 = contains(document.strings("code_challenge_methods_supported"), "S256");
-    endpoints.callback_iss = document.boolean("authorization_response_iss_parameter_supported").value_or(false);
+    endpoints.callback_iss = document.is_true("authorization_response_iss_parameter_supported");
     return endpoints;
 }
 

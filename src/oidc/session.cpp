@@ -2,18 +2,22 @@
 
 #include <cstring>
 
-#include "crypto.hpp"
-#include "failure.hpp"
-#include "url.hpp"
-
 namespace oidc {
 namespace {
 
-constexpr std::uint32_t magic = 0x0D1C5E55, layout = 2;
+constexpr std::uint32_t magic = 0x0D1C5E03;  // the last byte counts layouts
 constexpr std::size_t max_record = 64 * 1024, max_name = 256;
 
+// Takes one cookie off the front of a header. Without '=' it has neither name nor value.
+inline CookiePair take_cookie(std::string_view& header) noexcept
+{
+    const std::string_view text = take(header, ';');
+    const std::size_t equals = text.find('=');
+    return equals == text.npos ? CookiePair() : CookiePair(trim(text.substr(0, equals)), trim(text.substr(equals + 1)));
+}
+
 struct Header {
-    std::uint32_t magic, layout;
+    std::uint32_t magic, claims_size;  // of the entries that claim() looks through: they come first
     std::uint64_t binding;
     SessionTimes times;
 };
@@ -25,12 +29,12 @@ struct Row {  // what stands before a name and its value
     Kind kind;
 };
 
-// Records have no alignment of their own.
+// Zeros of bytes that are cut. Records have no alignment of their own.
 template <class T>
-T load(std::string_view bytes) noexcept
+inline T load(std::string_view bytes) noexcept
 {
-    T value;
-    std::memcpy(&value, bytes.data(), sizeof(T));
+    T value{};
+    if (bytes.size() >= sizeof(T)) std::memcpy(&value, bytes.data(), sizeof(T));
     return value;
 }
 
@@ -40,36 +44,129 @@ std::string_view bytes_of(const T& value) noexcept
     return {reinterpret_cast<const char*>(&value), sizeof(T)};
 }
 
-// Takes the entry off the front; of bytes that are cut nothing is left.
-Entry take_entry(std::string_view& rest) noexcept
+struct Item {
+    std::string_view name;
+    Entry entry;
+    Source source;
+};
+
+// Takes the entry off the front; false at the end, or where bytes are cut.
+inline bool next(std::string_view& rest, Item& item) noexcept
 {
-    const Row row = rest.size() < sizeof(Row) ? Row{} : load<Row>(rest);
+    const Row row = load<Row>(rest);
     const std::size_t value = sizeof(Row) + row.name_size, size = value + row.value_size;
-    const std::string_view bytes = rest.substr(0, size);
-    rest.remove_prefix(bytes.size());
-    if (bytes.size() < size) return {};
-    return {bytes.substr(sizeof(Row), row.name_size), bytes.substr(value), row.source, row.kind};
+    if (size > rest.size()) return false;
+    item = {{rest.data() + sizeof(Row), row.name_size}, {{rest.data() + value, row.value_size}, row.kind}, row.source};
+    rest.remove_prefix(size);
+    return true;
 }
 
-void append(std::string& record, std::string_view name, std::string_view value, Source source, Kind kind)
+// Names are unique among the entries of a source, and among those that claim() looks through.
+inline std::optional<Entry> first(std::string_view entries, std::string_view name, std::optional<Source> only = {}) noexcept
+{
+    for (Item item; next(entries, item);)
+        if (item.name == name && (!only || item.source == *only)) return item.entry;
+    return std::nullopt;
+}
+
+std::string_view entries_of(std::string_view record) noexcept { return record.substr(std::min(record.size(), sizeof(Header))); }
+
+std::string_view claims_of(std::string_view record) noexcept
+{
+    return entries_of(record).substr(0, load<Header>(record).claims_size);
+}
+
+void append(std::string& entries, std::string_view name, std::string_view value, Source source, Kind kind)
 {
     const Row row{static_cast<std::uint32_t>(value.size()), static_cast<std::uint16_t>(name.size()), source, kind};
-    record.append(bytes_of(row)).append(name).append(value);
+    entries.append(bytes_of(row)).append(name).append(value);
 }
 
-void append_claims(std::string& record, const Json& claims, Source source)
+// To `meant` what a claim's name means from now on, to `others` the rest.
+void append_claims(std::string& meant, std::string& others, const Json& claims, Source source)
 {
+    constexpr std::string_view protocol_claims[] = {"acr", "amr", "at_hash", "aud",   "auth_time", "azp",
+                                                    "exp", "iat", "iss",     "nonce", "sid",       "sub"};
     for (const std::string& name : claims.names()) {
         const Json claim = claims.at(name);
         const bool text = claim.is_string();
         const std::string value = text ? std::string(claim.text()) : claim.dump();
         const bool emittable = value.find_first_of(std::string_view("\r\n\0", 3)) == value.npos;
         if (claim.is_null() || !emittable || name.size() > max_name) continue;
-        append(record, name, value, source, text ? Kind::string : Kind::json);
+        const bool first_choice = contains(protocol_claims, name) ? source == Source::id_token : !first(meant, name);
+        append(first_choice ? meant : others, name, value, source, text ? Kind::string : Kind::json);
     }
 }
 
+// RFC 6749 appendix A.12: what an access token may hold is also what a header may.
+void append_internal(std::string& entries, std::string_view name, std::string_view value)
+{
+    const bool printable = std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f; });
+    if (!printable) fail(Reason::token_malformed, concat({name, " has a character that no token may have"}));
+    append(entries, name, value, Source::internal, Kind::string);
+}
+
 }  // namespace
+
+std::string_view find_cookie(std::string_view header, std::string_view name) noexcept
+{
+    while (!header.empty()) {
+        const CookiePair cookie = take_cookie(header);
+        if (cookie.first == name) return cookie.second;
+    }
+    return {};
+}
+
+std::vector<CookiePair> cookies_with_prefix(std::string_view header, std::string_view prefix)
+{
+    std::vector<CookiePair> found;
+    while (!header.empty()) {
+        const CookiePair cookie = take_cookie(header);
+        if (!cookie.first.empty() && cookie.first.starts_with(prefix)) found.push_back(cookie);
+    }
+    return found;
+}
+
+std::optional<std::string_view> strip_cookies(std::string_view header, char* out, IsOurs ours, const void* context) noexcept
+{
+    char* end = out;
+    const char* kept = header.data();  // the run before `rest` that stays: copied when one of ours ends it
+    for (std::string_view rest = header; !rest.empty();) {
+        const char* const start = rest.data();
+        const std::string_view name = take_cookie(rest).first;
+        if (name.empty() || !ours(context, name)) continue;
+        end = std::copy(kept, start, end);
+        kept = rest.data();
+    }
+    if (kept == header.data()) return std::nullopt;
+    end = std::copy(kept, header.data() + header.size(), end);
+    const std::string_view left{out, end};
+    const std::size_t front = std::min(left.find_first_not_of(" \t;"), left.size());
+    return left.substr(front, left.find_last_not_of(" \t;") + 1 - front);
+}
+
+std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes,
+                       std::optional<Seconds> max_age)
+{
+    constexpr std::string_view sites[] = {"Lax", "None", "Strict"};  // in the order of SameSite
+    return concat({name, "=", value, "; Path=", attributes.path, attributes.domain.empty() ? "" : "; Domain=", attributes.domain,
+                   attributes.secure ? "; Secure" : "", "; HttpOnly; SameSite=", sites[static_cast<int>(attributes.samesite)],
+                   max_age ? "; Max-Age=" + std::to_string(*max_age) : std::string()});
+}
+
+std::string session_cookie_name(const Provider& provider, bool https)
+{
+    const CookieRules& rules = provider.cookie;
+    bool host_bound = https && !rules.name_given && rules.domain.empty() && rules.path == "/" && rules.secure != Switch::off;
+    return (host_bound ? "__Host-" : "") + rules.name;
+}
+
+CookieAttributes session_cookie_attributes(const Provider& provider, bool https)
+{
+    const CookieRules& rules = provider.cookie;
+    bool secure = rules.secure == Switch::automatic ? https : rules.secure == Switch::on;
+    return {rules.domain, rules.path, rules.samesite, secure};
+}
 
 std::uint64_t binding_of(const Provider& provider)
 {
@@ -78,42 +175,28 @@ std::uint64_t binding_of(const Provider& provider)
 
 std::string serialize(const NewSession& session)
 {
-    std::string record(bytes_of(Header{magic, layout, session.binding, session.times}));
-    append(record, entry_name::id_token, session.id_token, Source::internal, Kind::string);
-    append(record, entry_name::access_token, session.access_token, Source::internal, Kind::string);
-    append(record, entry_name::return_path, session.return_path, Source::internal, Kind::string);
-    append(record, entry_name::state_hash, session.state_hash, Source::internal, Kind::string);
-    append_claims(record, session.id_claims, Source::id_token);
-    append_claims(record, session.userinfo, Source::userinfo);
+    std::string claims, others;
+    append_claims(claims, others, session.userinfo, Source::userinfo);
+    append_claims(claims, others, session.id_claims, Source::id_token);
+    append_internal(others, entry_name::return_path, session.return_path);
+    append_internal(others, entry_name::state_hash, session.state_hash);
+    append_internal(others, entry_name::access_token, session.access_token);
+    append_internal(others, entry_name::id_token, session.id_token);
+    const Header header{magic, static_cast<std::uint32_t>(claims.size()), session.binding, session.times};
+    std::string record = concat({bytes_of(header), claims, others});
     if (record.size() > max_record) fail(Reason::session_too_large, std::to_string(record.size()) + " bytes of claims and tokens");
     return record;
 }
 
-SessionView::SessionView(std::string_view record) noexcept
-{
-    const Header header = record.size() < sizeof(Header) ? Header{} : load<Header>(record);
-    if (header.magic != magic || header.layout != layout) return;
-    entries_ = record.substr(sizeof(Header));
-    times_ = header.times;
-    binding_ = header.binding;
-}
+SessionView::SessionView(std::string_view record) noexcept : record_{load<Header>(record).magic == magic ? record : ""} {}
+std::uint64_t SessionView::binding() const noexcept { return load<Header>(record_).binding; }
+SessionTimes SessionView::times() const noexcept { return load<Header>(record_).times; }
+
+std::optional<Entry> SessionView::claim(std::string_view name) const noexcept { return first(claims_of(record_), name); }
 
 std::optional<Entry> SessionView::find(std::string_view name, Source source) const noexcept
 {
-    for (std::string_view rest = entries_; !rest.empty();) {
-        const Entry entry = take_entry(rest);
-        if (entry.source == source && entry.name == name) return entry;
-    }
-    return std::nullopt;
-}
-
-std::optional<Entry> SessionView::claim(std::string_view name) const noexcept
-{
-    constexpr std::string_view protocol_claims[] = {"acr", "amr", "at_hash", "aud",   "auth_time", "azp",
-                                                    "exp", "iat", "iss",     "nonce", "sid",       "sub"};
-    if (contains(protocol_claims, name)) return find(name, Source::id_token);
-    const std::optional<Entry> found = find(name, Source::userinfo);
-    return found ? found : find(name, Source::id_token);
+    return first(entries_of(record_), name, source);
 }
 
 std::string_view SessionView::internal(std::string_view name) const noexcept
@@ -124,12 +207,11 @@ std::string_view SessionView::internal(std::string_view name) const noexcept
 std::string claims_json(const SessionView& session, std::optional<Source> only)
 {
     std::string text;
-    for (std::string_view rest = session.entries_; !rest.empty();) {
-        const Entry entry = take_entry(rest);
-        const Source wanted = only.value_or(session.claim(entry.name).value_or(Entry()).source);
-        if (entry.source == Source::internal || entry.source != wanted) continue;
-        text.append(text.empty() ? "{" : ",").append(json_quoted(entry.name)) += ':';
-        text += entry.kind == Kind::string ? json_quoted(entry.value) : std::string(entry.value);
+    std::string_view rest = only ? entries_of(session.record_) : claims_of(session.record_);
+    for (Item item; next(rest, item);) {
+        if (only && item.source != *only) continue;
+        text.append(text.empty() ? "{" : ",").append(json_quoted(item.name)) += ':';
+        text += item.entry.kind == Kind::string ? json_quoted(item.entry.value) : std::string(item.entry.value);
     }
     return text.empty() ? text : text + "}";
 }

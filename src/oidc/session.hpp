@@ -1,18 +1,45 @@
-// A session as one flat record: a header, then entries whose values are the text of variables. A request that has a session reads
-// it where it lies: no parsing, no allocation.
+// A session: the cookie that names it (RFC 6265), and its record, a header and then entries whose values are the text of variables.
+// A request that has a session reads it where it lies: no parsing, no allocation.
 #pragma once
 
-#include "json.hpp"
+#include <utility>
+
 #include "provider.hpp"
 
 namespace oidc {
 
+// ---- Cookies: views into the header that a browser sent, in which any bytes may be
+using CookiePair = std::pair<std::string_view, std::string_view>;  // name, value
+
+// The value of the first cookie of that name; empty when there is none.
+std::string_view find_cookie(std::string_view header, std::string_view name) noexcept;
+// All cookies whose name starts with `prefix`, in the browser's order: the oldest first (RFC 6265 5.4).
+std::vector<CookiePair> cookies_with_prefix(std::string_view header, std::string_view prefix);
+using IsOurs = bool (*)(const void* context, std::string_view name);
+// The header without our cookies, written to `out` (at least header.size() bytes); nullopt and nothing written when none is there.
+std::optional<std::string_view> strip_cookies(std::string_view header, char* out, IsOurs ours, const void* context) noexcept;
+
+struct CookieAttributes {
+    std::string_view domain, path = "/";
+    SameSite samesite = SameSite::lax;
+    bool secure = true;
+};
+
+// HttpOnly always; without max_age it ends with the browser.
+std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes,
+                       std::optional<Seconds> max_age = std::nullopt);
+inline std::string delete_cookie(std::string_view name, const CookieAttributes& with) { return set_cookie(name, {}, with, 0); }
+
+// The session cookie of a provider. `https`: what the browser sees.
+std::string session_cookie_name(const Provider& provider, bool https);
+CookieAttributes session_cookie_attributes(const Provider& provider, bool https);
+
+// ---- Records
 enum class Source : std::uint8_t { internal, id_token, userinfo };
 enum class Kind : std::uint8_t { string, json };  // json: a number, a boolean, an array, an object
 
 struct Entry {
-    std::string_view name, value;
-    Source source = Source::internal;
+    std::string_view value;
     Kind kind = Kind::string;
 };
 
@@ -27,20 +54,18 @@ public:
     SessionView() = default;
     explicit SessionView(std::string_view record) noexcept;
 
-    explicit operator bool() const noexcept { return !entries_.empty(); }
-    std::uint64_t binding() const noexcept { return binding_; }
-    SessionTimes times() const noexcept { return times_; }
+    explicit operator bool() const noexcept { return !record_.empty(); }
+    std::uint64_t binding() const noexcept;
+    SessionTimes times() const noexcept;
     std::optional<Entry> find(std::string_view name, Source source) const noexcept;
     // The claim as an application means it: protocol claims of the ID token, the rest of UserInfo first.
     std::optional<Entry> claim(std::string_view name) const noexcept;
     std::string_view internal(std::string_view name) const noexcept;  // "" when absent
-    // A JSON object built from the entries: the claims of one source, or all of them merged; "" when there is none.
+    // A JSON object built from the entries: the claims of one source, or those that claim() finds; "" when there is none.
     friend std::string claims_json(const SessionView& session, std::optional<Source> only);
 
 private:
-    std::string_view entries_;
-    SessionTimes times_;
-    std::uint64_t binding_ = 0;
+    std::string_view record_;
 };
 
 // What a login leaves behind.
@@ -52,7 +77,8 @@ struct NewSession {
     std::string return_path, state_hash;               // of the login, for a callback that is reloaded
 };
 
-// Fails with Reason::session_too_large above 64 kB. A null claim is left out, and so is one with CR, LF or NUL in it.
+// Fails with Reason::session_too_large above 64 kB, with token_malformed for a token that no header can carry. A null claim is
+// left out, and so is one with CR, LF or NUL in it.
 std::string serialize(const NewSession& session);
 // Sessions of another name, issuer or client are not this provider's.
 std::uint64_t binding_of(const Provider& provider);

@@ -58,13 +58,13 @@ Jwks keys() { return parse_jwks(tokens::jwks_text({tokens::jwk(key("P-256")), to
 
 VerifiedJws verify_id_token(const Jws& token, const Jwks& with, const Provider& of, const Expected& wanted)
 {
-    VerifiedJws jws = verify(token, with, id_token_policy(of));
+    VerifiedJws jws(token, with, id_token_policy(of));
     require_id_token(jws, of, wanted, now);
     return jws;
 }
 std::string judge(const std::string& token, const Expected& wanted = expected(), const Provider& of = provider())
 {
-    return verdict([&] { verify_id_token(parse_jws(token, id_token_reasons), keys(), of, wanted); });
+    return verdict([&] { verify_id_token(Jws(token, id_token_reasons), keys(), of, wanted); });
 }
 std::string judge(const Changes& changes, const Expected& wanted = expected(), const Provider& of = provider())
 {
@@ -85,7 +85,7 @@ TEST(IdToken, OfTheThreeFrenchProvidersIsAccepted)
 TEST(IdToken, GivesItsClaimsOnceVerified)
 {
     const std::string token = tokens::sign("ES256", key("P-256"), header_of("ES256"), payload());
-    const VerifiedJws jws = verify_id_token(parse_jws(token, id_token_reasons), keys(), provider(), expected());
+    const VerifiedJws jws = verify_id_token(Jws(token, id_token_reasons), keys(), provider(), expected());
     EXPECT_EQ(jws.claims().string("sub"), "0123456789abcdefv1");
     EXPECT_EQ(jws.compact(), token);
 }

@@ -38,7 +38,7 @@ Jwks all_keys()
 std::string judge(const std::string& token, const Jwks& keys, const std::vector<std::string>& algs = asymmetric,
                   const Secret* secret = nullptr)
 {
-    return verdict([&] { verify(parse_jws(token, id_token_reasons), keys, {algs, secret, id_token_reasons}); });
+    return verdict([&] { VerifiedJws(Jws(token, id_token_reasons), keys, {algs, secret, id_token_reasons}); });
 }
 
 std::string signed_with_header(std::string_view header) { return sign("ES256", key("P-256"), header, payload); }
@@ -49,7 +49,7 @@ TEST(Jws, VerifiesEachOfTheNineAlgorithmsAndGivesItsClaims)
 {
     for (const std::string& alg : asymmetric) {
         const std::string token = sign(alg, key(kind_for(alg)), header_of(alg, "", R"(,"typ":"JWT")"), payload);
-        const VerifiedJws jws = verify(parse_jws(token, id_token_reasons), all_keys(), {{alg}, nullptr, id_token_reasons});
+        const VerifiedJws jws(Jws(token, id_token_reasons), all_keys(), {{alg}, nullptr, id_token_reasons});
         EXPECT_EQ(jws.claims().string("sub"), "someone") << alg;
         EXPECT_EQ(jws.alg(), alg);
         EXPECT_EQ(jws.typ(), "JWT");

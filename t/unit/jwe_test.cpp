@@ -35,7 +35,7 @@ const std::vector<OwnKey>& both()
 std::string judge(const std::string& token, const std::vector<OwnKey>& keys = both(),
                   const std::vector<std::string>& algs = all_algs)
 {
-    return verdict([&] { EXPECT_EQ(decrypt(token, keys, {algs, id_token_reasons}), text); });
+    return verdict([&] { EXPECT_EQ(decrypt(token, keys, algs, id_token_reasons), text); });
 }
 
 TEST(Jwe, OpensEachOfTheThreeAlgorithms)
@@ -208,7 +208,7 @@ TEST(Unwrap, HasTheShapeThatIsConfigured)
     const std::string plain = tokens::sign("ES256", key("P-256"), tokens::header_of("ES256"), "{}");
     const std::string nested = encrypt("ECDH-ES", key("P-256"), plain);
     const auto shape = [](const std::string& token, bool encrypted) {
-        return verdict([&] { EXPECT_EQ(unwrap(token, encrypted, both(), {all_algs, id_token_reasons}).alg(), "ES256"); });
+        return verdict([&] { EXPECT_EQ(unwrap(token, encrypted, both(), all_algs, id_token_reasons).alg(), "ES256"); });
     };
     EXPECT_EQ(shape(plain, false), "accepted");
     EXPECT_EQ(shape(nested, true), "accepted");

@@ -139,8 +139,7 @@ protected:
             std::string name = pair.substr(0, pair.find('='));
             IsOurs same = [](const void* wanted, std::string_view found) { return found == *static_cast<const std::string*>(wanted); };
             std::string kept(cookies.size(), '?');
-            std::optional<std::size_t> size = strip_cookies(cookies, kept.data(), same, &name);
-            if (size) cookies = kept.substr(0, *size);
+            cookies = strip_cookies(cookies, kept.data(), same, &name).value_or(cookies);
             if (line.find("Max-Age=0") == std::string::npos) cookies += (cookies.empty() ? "" : "; ") + pair;
         }
         request.cookies = cookies;

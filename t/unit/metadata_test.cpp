@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "oidc/failure.hpp"
-#include "oidc/json.hpp"
+#include "oidc/text.hpp"
 
 namespace oidc {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "oidc/protocol.hpp"
-#include "oidc/url.hpp"
+#include "oidc/text.hpp"
 
 namespace oidc {
 namespace {

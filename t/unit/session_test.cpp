@@ -68,6 +68,20 @@ TEST(Session, ANullClaimIsAbsentAndAValueWithALineBreakIsNeverEmitted)
     EXPECT_EQ(text(view, "id_token"), "(none)");  // internal entries are no claims
 }
 
+TEST(Session, UserinfoAloneNamesNoProtocolClaimAndItsNullLeavesThatOfTheIdToken)
+{
+    NewSession session = sample();
+    session.id_claims = Json::parse(R"({"sub":"s","email":"id@x","name":"id"})");
+    session.userinfo = Json::parse(R"({"acr":"eidas3","email":null,"name":"user"})");
+    std::string record = serialize(session);
+    SessionView view(record);
+    EXPECT_EQ(text(view, "acr"), "(none)");
+    EXPECT_EQ(view.find("acr", Source::userinfo)->value, "eidas3");
+    EXPECT_EQ(text(view, "email"), "id@x");
+    EXPECT_EQ(claims_json(view, std::nullopt), R"({"name":"user","sub":"s","email":"id@x"})");
+    EXPECT_EQ(claims_json(view, Source::id_token), R"({"sub":"s","email":"id@x","name":"id"})");
+}
+
 TEST(Session, MergesClaimsIntoJson)
 {
     std::string record = serialize(sample());
@@ -103,6 +117,20 @@ TEST(Session, TooManyClaimsFailVisibly)
         FAIL();
     } catch (const Failure& failure) {
         EXPECT_EQ(failure.reason, Reason::session_too_large);
+    }
+}
+
+TEST(Session, HoldsNoTokenThatAHeaderCannotCarry)
+{
+    for (char bad : std::string_view("\r\n\0\t\x1b\x7f\xe9", 7)) {
+        NewSession session = sample();
+        session.access_token += bad;
+        try {
+            serialize(session);
+            ADD_FAILURE() << int(bad);
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.reason, Reason::token_malformed);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 // URLs: encoding, queries, and the return targets that must stay on this site (classes H01-H09 of the attack list).
-#include "oidc/url.hpp"
+#include "oidc/text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,6 @@ TEST(Percent, EscapesAllButUnreservedBytes)
 TEST(Percent, DecodesOrRefuses)
 {
     EXPECT_EQ(percent_decode("a%20b+c"), "a b c");
-    EXPECT_EQ(percent_decode("a+b", false), "a+b");
     for (const char* broken : {"%", "%4", "%zz", "%4g", "a%"}) EXPECT_FALSE(percent_decode(broken)) << broken;
 }
 

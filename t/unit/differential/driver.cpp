@@ -13,16 +13,16 @@ namespace {
 void judge_jws(const Json& task)
 {
     const Secret secret{base64url_decode(task.string("secret").value_or("")).value_or("")};
-    const Jws jws = parse_jws(task.string("token").value_or(""), id_token_reasons);
+    const Jws jws(task.string("token").value_or(""), id_token_reasons);
     const Jwks keys = task.has("jwks") ? parse_jwks(task.at("jwks").dump()) : Jwks{};
-    verify(jws, keys, {task.strings("algs"), &secret, id_token_reasons});
+    VerifiedJws(jws, keys, {task.strings("algs"), &secret, id_token_reasons});
 }
 
 void judge_jwe(const Json& task)
 {
     std::vector<OwnKey> keys;
     keys.push_back(load_own_key(task.at("key").dump(), KeyUse::enc, {}, {}));
-    const std::string plaintext = decrypt(task.string("token").value_or(""), keys, {task.strings("algs"), id_token_reasons});
+    const std::string plaintext = decrypt(task.string("token").value_or(""), keys, task.strings("algs"), id_token_reasons);
     if (task.has("plaintext") && task.string("plaintext") != base64url(plaintext)) throw std::logic_error{"another plaintext"};
 }
 

@@ -1,9 +1,12 @@
-#include "url.hpp"
+#include "text.hpp"
 
 #include <arpa/inet.h>
 #include <strings.h>
 
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
 
 namespace oidc {
 namespace {
@@ -62,24 +65,27 @@ bool parse_authority(std::string_view text, Url& url)
     return port.front() == ':' && whole && number > 0;
 }
 
+// Looks at brackets outside strings only, so that nesting is judged before a recursive parser sees the text.
+bool deeper_than(std::string_view text, std::size_t max_depth) noexcept
+{
+    std::size_t depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string && c == '\\') ++i;
+        else if (c == '"') in_string = !in_string;
+        else if (in_string) continue;
+        else if ((c == '{' || c == '[') && ++depth > max_depth) return true;
+        else if ((c == '}' || c == ']') && depth > 0) --depth;
+    }
+    return false;
+}
+
 }  // namespace
 
 bool equal_no_case(std::string_view a, std::string_view b) noexcept
 {
     return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-std::string_view trim(std::string_view text) noexcept
-{
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-    return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
-std::string_view take(std::string_view& rest, char separator) noexcept
-{
-    std::string_view front = rest.substr(0, rest.find(separator));
-    rest.remove_prefix(std::min(front.size() + 1, rest.size()));
-    return front;
 }
 
 std::vector<std::string> words(std::string_view text, char separator)
@@ -115,7 +121,7 @@ std::string percent_encode(std::string_view bytes)
     return out;
 }
 
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space)
+std::optional<std::string> percent_decode(std::string_view text)
 {
     std::string out;
     out.reserve(text.size());
@@ -123,7 +129,7 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
         unsigned char byte = 0;
         const char* at = text.data() + i;
         if (*at != '%') {
-            out += *at == '+' && plus_is_space ? ' ' : *at;
+            out += *at == '+' ? ' ' : *at;
             continue;
         }
         if (text.size() - i < 3 || std::from_chars(at + 1, at + 3, byte, 16).ptr != at + 3) return std::nullopt;
@@ -155,17 +161,12 @@ std::string_view last_value(const std::vector<Param>& params, std::string_view n
 
 std::string append_args(std::string_view url, const std::vector<Arg>& args)
 {
-    std::string_view base = url.substr(0, url.find('#'));
-    std::size_t size = url.size();
-    for (const Arg& arg : args) size += arg.name.size() + 2 * arg.value.size() + 2;
-    std::string out;
-    out.reserve(size);
-    out = base;
+    const std::string_view base = url.substr(0, url.find('#'));
+    std::string out{base};
     for (const Arg& arg : args) {
         if (!out.ends_with('?') && !out.ends_with('&')) out += out.find('?') == out.npos ? '?' : '&';
         append_encoded<is_unreserved>(out, arg.name);
-        out += '=';
-        append_encoded<is_unreserved>(out, arg.value);
+        append_encoded<is_unreserved>(out += '=', arg.value);
     }
     return out.append(url.substr(base.size()));
 }
@@ -202,6 +203,62 @@ std::string return_path(std::string_view target)
     std::string path;
     append_encoded<is_visible>(path, target);
     return is_local_path(path) ? path : "/";
+}
+
+Json Json::parse(std::string_view text, std::size_t max_depth)
+{
+    if (deeper_than(text, max_depth)) return {};
+    return Json{json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, nullptr)};
+}
+
+std::optional<std::int64_t> Json::integer(std::string_view name) const
+{
+    constexpr std::int64_t limit = std::int64_t{1} << 53;  // beyond, a JSON number is not portable (RFC 8259 section 6)
+    const json_t* found = member(name);
+    const double real = json_real_value(found);
+    const bool whole = json_is_integer(found) || (json_is_real(found) && std::abs(real) <= limit && std::trunc(real) == real);
+    if (!whole) return std::nullopt;
+    const std::int64_t value = json_is_integer(found) ? json_integer_value(found) : static_cast<std::int64_t>(real);
+    return value >= -limit && value <= limit ? std::optional{value} : std::nullopt;
+}
+
+std::vector<std::string> Json::strings(std::string_view name) const
+{
+    const Json found = at(name);
+    std::vector<std::string> all;
+    for (const Json& element : found.is_string() ? std::vector<Json>{found} : found.elements())
+        if (element.is_string()) all.emplace_back(element.text());
+    return all;
+}
+
+std::vector<Json> Json::elements() const
+{
+    std::vector<Json> all;
+    for (std::size_t i = 0; i < json_array_size(value_); ++i) all.push_back(Json{json_incref(json_array_get(value_, i))});
+    return all;
+}
+
+std::vector<std::string> Json::names() const
+{
+    std::vector<std::string> all;
+    for (void* i = json_object_iter(value_); i != nullptr; i = json_object_iter_next(value_, i))
+        all.emplace_back(json_object_iter_key(i), json_object_iter_key_len(i));
+    return all;
+}
+
+// 15 digits: a decimal fraction comes back as the provider wrote it (0.1, not 0.10000000000000001).
+std::string Json::dump() const
+{
+    constexpr std::size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+    const std::unique_ptr<char, decltype(&std::free)> text{json_dumps(value_, flags), std::free};
+    return text ? text.get() : "";
+}
+
+// Copies share their value until one of them is changed. A value that is not UTF-8 (an empty Json) is not stored.
+void Json::set(std::string_view name, Json value)
+{
+    if (value_ != nullptr && value_->refcount > 1) *this = Json{json_copy(value_)};
+    json_object_setn(value_, name.data(), name.size(), value.value_);
 }
 
 }  // namespace oidc
