@@ -6,6 +6,7 @@
 
 #include "ngx_http_oidc_conf.hpp"
 #include "oidc/crypto.hpp"
+#include "oidc/failure.hpp"
 #include "oidc/session.hpp"
 
 namespace oidc::ngx {
@@ -19,7 +20,8 @@ struct RequestCtx {
     Digest key{};                            // under which it is stored
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it; empty: they were not
     std::string_view error, error_description, error_id, event;
-    ngx_int_t error_status = 0;              // of a login that failed in this request; 0: none did
+    std::string_view asked;                  // the page that a journey which failed in this request was to lead to
+    ngx_int_t error_status = 0;              // of that journey; 0: none failed
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };
 
@@ -39,46 +41,43 @@ inline LocConf& location(ngx_http_request_t* r) noexcept
 // The text lies in r->pool, or where a variable keeps it.
 std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value);
 
-// What auth_oidc says here. On without a provider: its variable is empty, or (unknown) names no oidc_provider.
+// What auth_oidc says here. On without a provider: its variable is empty, or names no oidc_provider (`unknown`).
 struct Auth {
-    bool on = false, unknown = false;
+    bool on = false;
     const ProviderConf* conf = nullptr;
+    std::string_view unknown;
 };
 Auth auth_of(ngx_http_request_t* r);
 
 // The live session of that provider, looked up at first use; an empty view without one.
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
 
+// The endpoint of this server at that path; nullptr: none.
+const Route* find_route(ngx_http_request_t* r, std::string_view path);
+
 // Access handlers. `first` runs before every other module's, `last` after them (DESIGN: phases).
 ngx_int_t access_first(ngx_http_request_t* r);
 ngx_int_t access_last(ngx_http_request_t* r);
 
-// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns ----
-
-ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);
-ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx);
-ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf);
-ngx_int_t send_jwks(ngx_http_request_t* r, const ProviderConf& conf);
-
-// ---- ngx_http_oidc_site.cpp ----
-
 // The Cookie header as the browser sent it, several lines as one.
 std::string_view cookies_of(ngx_http_request_t* r);
-
-// Removes this module's cookies from what an upstream and $http_cookie see.
-void strip_our_cookies(ngx_http_request_t* r);
 
 // Whether the browser came by https, as far as the configuration knows: cheap, on the path of every request.
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf);
 
-// "scheme://host[:port]" (oidc_base_url, an absolute redirect_uri, else the server's own names).
+// "scheme://host[:port]" (an absolute redirect_uri, oidc_base_url, else the server's own names).
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf);
-
-// A request that a person made by going to a page: only those are sent to a provider.
-bool is_navigation(ngx_http_request_t* r);
 
 // Adds a response header: `name` is a literal, the value is copied. Throws std::bad_alloc.
 ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value);
+
+// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns ----
+
+// What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
+ngx_int_t answer(ngx_http_request_t* r);
+ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf);
+// Logs it and keeps it for the variables; the status.
+ngx_int_t note_failure(ngx_http_request_t* r, std::string_view provider, const Failure& failure, std::string_view asked);
 
 // ---- ngx_http_oidc_variables.cpp ----
 

@@ -9,8 +9,15 @@ namespace {
 
 using Value = ngx_http_variable_value_t;
 
+bool is_emittable(std::string_view text) noexcept
+{
+    return std::ranges::none_of(std::string_view("\r\n\0", 3), [&](char c) { return text.find(c) != text.npos; });
+}
+
+// Whatever a value's way here: no variable adds a line to a header.
 ngx_int_t show(Value* v, std::string_view text) noexcept
 {
+    if (!is_emittable(text)) text = {};
     v->data = borrow(text).data;
     v->len = static_cast<unsigned>(text.size()) & 0xfffffff;
     v->valid = 1;
@@ -52,7 +59,12 @@ std::string_view claims(ngx_http_request_t* r, std::optional<Source> source)
 std::string_view login_url(ngx_http_request_t* r, const ProviderConf* conf)
 {
     if (conf == nullptr || conf->provider.login_uri.empty()) return {};
-    return keep(r, append_args(conf->provider.login_uri, {{"return", return_path(view(r->main->unparsed_uri))}}));
+    RequestCtx* ctx = request_ctx(r, false);
+    bool failed = ctx != nullptr && !ctx->asked.empty();
+    std::string here = failed ? std::string(ctx->asked) : return_path(view(r->main->unparsed_uri));
+    std::string_view page = here;
+    if (find_route(r, page.substr(0, page.find('?'))) != nullptr) page = "/";  // an endpoint is no page
+    return keep(r, append_args(conf->provider.login_uri, {{"return", page}}));
 }
 
 // A hash of the key under which the session is stored: it opens nothing.
@@ -115,7 +127,7 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
     if (wanted.path.size() > 1) {
         Json value = nested(*found, wanted.path);
         text = value.is_string() ? std::string(value.text()) : value ? value.dump() : std::string();
-        if (!value || text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return {};
+        if (!value || !is_emittable(text)) return {};
         found = Entry{{}, text, found->source, value.is_string() ? Kind::string : Kind::json};
     }
     switch (wanted.encoding) {
