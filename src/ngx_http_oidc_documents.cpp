@@ -139,7 +139,6 @@ class NodeDocuments final : public Documents {
 public:
     NodeDocuments(HttpClient& http, Zone& zone, ngx_log_t* log) noexcept : http_{http}, zone_{zone}, log_{log} {}
 
-    const Endpoints* peek(const Provider& provider) override;
     Task<Endpoints> endpoints(const Provider& provider) override;
     Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) override;
     Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) override;
@@ -165,12 +164,6 @@ private:
     ngx_log_t* log_;
     std::deque<Entry> entries_;                      // never removed: coroutines refer to them
 };
-
-const Endpoints* NodeDocuments::peek(const Provider& provider)
-{
-    Entry& entry = metadata_of(provider);
-    return ready(entry) ? entry.endpoints.get() : nullptr;
-}
 
 Task<Endpoints> NodeDocuments::endpoints(const Provider& provider)
 {

@@ -1,17 +1,11 @@
 // One request: its session, its cookies, how its site looks from the browser, and who may pass.
 #include "ngx_http_oidc_request.hpp"
 
-#include <array>
-
 #include "oidc/cookie.hpp"
 #include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {
-
-constexpr std::size_t max_session_cookie = 64;  // ours has 43 characters: a longer one is not hashed
-
-// ---- Cookies
 
 // The Cookie lines: an array of elements before nginx 1.23, a list after.
 template <class Visit>
@@ -24,24 +18,12 @@ void each_cookie_line(ngx_http_request_t* r, Visit visit)
 #endif
 }
 
-// All Cookie lines in one; a copy in r->pool only when the browser sent several.
-std::string_view cookie_header(ngx_http_request_t* r)
-{
-    std::string_view first;
-    std::string all;
-    each_cookie_line(r, [&](ngx_table_elt_t* line) {
-        if (first.empty()) first = view(line->value);
-        else all.append(all.empty() ? first : "").append("; ").append(view(line->value));
-    });
-    return all.empty() ? first : view(copy(r->pool, all));
-}
-
 bool is_ours(const void* conf, std::string_view name)
 {
     std::string_view bare = name.starts_with(host_prefix) ? name.substr(host_prefix.size()) : name;
     if (bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix)) return true;
-    return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers,
-                               [&](const auto& p) { return name == p->cookie_names[0] || name == p->cookie_names[1]; });
+    auto has = [&](const auto& provider) { return contains(provider->cookie_names, name); };
+    return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers, has);
 }
 
 // An element cannot leave the list of headers, whose others nginx points to, and proxies send whatever stands in it: it becomes
@@ -57,9 +39,8 @@ void retire(ngx_table_elt_t& line)
 // Removes this module's cookies from what an upstream and $http_cookie see.
 void strip_our_cookies(ngx_http_request_t* r)
 {
-    RequestCtx* ctx = request_ctx(r, false);
-    std::string_view cookies = cookie_header(r);
-    if (cookies.empty() || (ctx != nullptr && !ctx->cookies.empty())) return;
+    std::string_view cookies = cookies_of(r);
+    if (cookies.empty()) return;
     auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
     if (kept == nullptr) throw std::bad_alloc{};
     std::optional<std::size_t> size = strip_cookies(cookies, kept, is_ours, &main_conf(r));
@@ -82,67 +63,47 @@ void strip_our_cookies(ngx_http_request_t* r)
 
 // ---- The site
 
-enum class Hosts : std::uint8_t { none, one, many };
-
-// A name without a letter or digit, "_" for instance, names no host; a wildcard or a regular expression names many.
-Hosts hosts_of(const ngx_http_server_name_t& server)
-{
-#if (NGX_PCRE)
-    if (server.regex != nullptr) return Hosts::many;
-#endif
-    std::string_view name = view(server.name);
-    if (name.starts_with('*') || name.starts_with('.')) return Hosts::many;
-    return std::ranges::any_of(name, [](unsigned char c) { return std::isalnum(c) != 0; }) ? Hosts::one : Hosts::none;
-}
-
+// As nginx matches them: "*" stands for one label or more, at either end.
 bool host_fits(ngx_http_request_t* r, const ngx_http_server_name_t& server)
 {
-    ngx_str_t asked = r->headers_in.server;
 #if (NGX_PCRE)
-    if (server.regex != nullptr) return ngx_http_regex_exec(r, server.regex, &asked) == NGX_OK;
+    if (server.regex != nullptr) return ngx_http_regex_exec(r, server.regex, &r->headers_in.server) == NGX_OK;
 #endif
-    std::string_view name = view(server.name), host = view(asked);
-    if (name.starts_with("*.")) return host.ends_with(name.substr(1));
+    std::string_view name = view(server.name), host = view(r->headers_in.server);
     if (name.starts_with('.')) return host == name.substr(1) || host.ends_with(name);
-    return name == host;
-}
-
-const std::vector<ngx_http_server_name_t>& server_names(ngx_http_request_t* r)
-{
-    return static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module))->hosts;
+    std::size_t star = name.find('*');
+    if (star == name.npos) return name == host;
+    return host.starts_with(name.substr(0, star)) && host.ends_with(name.substr(star + 1));
 }
 
 bool asks_by_name(ngx_http_request_t* r)
 {
-    auto fits = [&](const ngx_http_server_name_t& name) { return hosts_of(name) != Hosts::none && host_fits(r, name); };
-    return r->headers_in.server.len > 0 && std::ranges::any_of(server_names(r), fits);
+    auto fits = [&](const ngx_http_server_name_t& name) { return host_fits(r, name); };
+    return r->headers_in.server.len > 0 && std::ranges::any_of(server(r).hosts, fits);
 }
 
-// The request's host when it is one of the server's names, else the first name. Without any the server listens on loopback alone
-// (the configuration saw to it): the host as it came. With patterns alone: one that no provider accepts.
+// The request's host when it is one of the server's names, else the first name. Without any (letters or digits: "_" is none) the
+// server listens on loopback alone, the configuration saw to it: the host as it came. With patterns alone: one that is not ours.
 std::string_view trusted_host(ngx_http_request_t* r)
 {
     std::string_view host = view(r->headers_in.server);
     if (asks_by_name(r)) return host;
-    const auto& names = server_names(r);
-    auto first = std::ranges::find(names, Hosts::one, hosts_of);
-    if (first != names.end()) return view(first->name);
-    return host.empty() || std::ranges::find(names, Hosts::many, hosts_of) != names.end() ? "localhost" : host;
-}
-
-bool over_tls(ngx_http_request_t* r) noexcept
-{
-#if (NGX_HTTP_SSL)
-    if (r->connection->ssl != nullptr) return true;
+    for (const ngx_http_server_name_t& server_name : server(r).hosts) {
+        std::string_view name = view(server_name.name);
+#if (NGX_PCRE)
+        if (server_name.regex != nullptr) name = "*";
 #endif
-    return false;
+        if (contains(name, '*') || name.starts_with('.')) host = {};
+        else if (std::ranges::any_of(name, [](unsigned char c) { return std::isalnum(c) != 0; })) return name;
+    }
+    return host.empty() ? "localhost" : host;
 }
 
-std::string_view configured_base_url(ngx_http_request_t* r)
-{
-    ngx_http_complex_value_t* value = location(r).base_url.value;
-    return value != nullptr ? evaluate(r, value) : std::string_view();
-}
+#if (NGX_HTTP_SSL)
+bool over_tls(ngx_http_request_t* r) noexcept { return r->connection->ssl != nullptr; }
+#else
+bool over_tls(ngx_http_request_t*) noexcept { return false; }
+#endif
 
 // ---- Who may pass
 
@@ -166,18 +127,12 @@ bool is_navigation(ngx_http_request_t* r)
     if (r->headers_in.upgrade != nullptr || mentions(header(r, "sec-purpose"), "prefetch")) return false;
     std::string_view mode = header(r, "sec-fetch-mode");
     if (!mode.empty()) {
-        constexpr std::array<std::string_view, 5> frames{"iframe", "frame", "embed", "object", "fencedframe"};
+        constexpr std::string_view frames[] = {"iframe", "frame", "embed", "object", "fencedframe"};
         return mode == "navigate" && !contains(frames, header(r, "sec-fetch-dest"));
     }
     if (!header(r, "x-requested-with").empty() || mentions(header(r, "purpose"), "prefetch")) return false;
     std::string_view accept = header(r, "accept");
     return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
-}
-
-bool satisfy_any(ngx_http_request_t* r) noexcept
-{
-    auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    return core->satisfy == NGX_HTTP_SATISFY_ANY;
 }
 
 ngx_int_t check_require(ngx_http_request_t* r)
@@ -201,7 +156,7 @@ ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
     auto mode = static_cast<Unauth>(location(r).unauth);
     if (mode == Unauth::pass) return check_require(r);
     bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
-    if (redirects && conf != nullptr) return send_to_login(r, *conf);
+    if (redirects && conf != nullptr) return begin_flow(r, *conf, Endpoint::page);
     add_header(r, "Cache-Control", "no-store");
     if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;
     r->headers_out.www_authenticate = add_header(r, "WWW-Authenticate", "Bearer realm=\"login required\"");
@@ -211,11 +166,10 @@ ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
 ngx_int_t decide(ngx_http_request_t* r)
 {
     Auth auth = auth_of(r);
-    if (!auth.unknown.empty()) {
-        Failure failure(Reason::provider_unknown, "the variable of auth_oidc names no oidc_provider of the configuration");
-        return note_failure(r, auth.unknown.substr(0, 64), failure, {});
-    }
     if (!auth.on) return location(r).require == nullptr ? NGX_DECLINED : check_require(r);
+    if (auth.conf == nullptr && !auth.value.empty()) {
+        return refuse(r, Failure(Reason::provider_unknown, "auth_oidc: no such oidc_provider"), auth.value.substr(0, 64));
+    }
     return auth.conf != nullptr && session_of(r, *auth.conf) ? check_require(r) : unauthenticated(r, auth.conf);
 }
 
@@ -245,7 +199,7 @@ RequestCtx* request_ctx(ngx_http_request_t* request, bool create)
 std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value)
 {
     ngx_str_t text{};
-    if (ngx_http_complex_value(r, value, &text) != NGX_OK) throw std::bad_alloc{};
+    if (value != nullptr && ngx_http_complex_value(r, value, &text) != NGX_OK) throw std::bad_alloc{};
     return view(text);
 }
 
@@ -255,19 +209,18 @@ Auth auth_of(ngx_http_request_t* r)
     if (conf.provider != nullptr) return {true, conf.provider, {}};
     if (conf.auth.value == nullptr) return {};
     std::string_view name = evaluate(r, conf.auth.value);
-    if (name == "off") return {};
-    const ProviderConf* named = find_provider(main_conf(r), name);
-    return {true, named, named == nullptr ? name : std::string_view()};
+    return {name != "off", find_provider(main_conf(r), name), name};
 }
 
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
 {
+    constexpr std::size_t longest = 64;  // ours has 43 characters: a longer one is not hashed
     RequestCtx* ctx = request_ctx(r, true);
     if (ctx->provider == &conf) return ctx->session;
     ctx->provider = &conf;
     ctx->session = SessionView();
     std::string_view id = find_cookie(cookies_of(r), conf.cookie_names[is_https(r->main, conf) ? 1 : 0]);
-    if (id.empty() || id.size() > max_session_cookie) return ctx->session;
+    if (id.empty() || id.size() > longest) return ctx->session;
     ctx->key = sha256(id);
     SessionView found(conf.sessions->get(ctx->key, ngx_time(), r->main->pool));
     if (found && found.binding() == conf.provider.binding) ctx->session = found;
@@ -276,9 +229,9 @@ SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
 
 const Route* find_route(ngx_http_request_t* r, std::string_view path)
 {
-    auto* server = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    auto route = std::ranges::lower_bound(server->routes, path, {}, &Route::path);
-    return route != server->routes.end() && route->path == path ? &*route : nullptr;
+    auto& routes = server(r).routes;
+    auto route = std::ranges::lower_bound(routes, path, {}, &Route::path);
+    return route != routes.end() && route->path == path ? &*route : nullptr;
 }
 
 // Where `satisfy any` may end the phase before our last handler, the endpoints are answered here; cookies are stripped for all.
@@ -290,26 +243,34 @@ ngx_int_t access_first(ngx_http_request_t* r)
         auth_of(r);  // its variable may be a map of the browser's cookies, which keeps what it saw first: ours, too
         strip_our_cookies(r);
     }
-    return satisfy_any(r) ? answer(r) : NGX_DECLINED;
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ANY ? answer(r) : NGX_DECLINED;
 }
 
 ngx_int_t access_last(ngx_http_request_t* r)
 {
     if (r != r->main) return NGX_DECLINED;
-    ngx_int_t rc = satisfy_any(r) ? NGX_DECLINED : answer(r);
+    ngx_int_t rc = answer(r);
     return rc == NGX_DECLINED ? decide(r) : rc;
 }
 
 std::string_view cookies_of(ngx_http_request_t* r)
 {
     RequestCtx* ctx = request_ctx(r, false);
-    return ctx != nullptr && !ctx->cookies.empty() ? ctx->cookies : cookie_header(r->main);
+    if (ctx != nullptr && !ctx->cookies.empty()) return ctx->cookies;
+    std::string_view first;
+    std::string all;
+    each_cookie_line(r->main, [&](ngx_table_elt_t* line) {
+        if (first.empty()) first = view(line->value);
+        else all.append(all.empty() ? first : "").append("; ").append(view(line->value));
+    });
+    return all.empty() ? first : view(copy(r->pool, all));
 }
 
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf)
 {
     if (!conf.provider.redirect_uri.starts_with('/')) return conf.provider.redirect_uri.starts_with("https:");
-    std::string_view configured = configured_base_url(r);
+    std::string_view configured = evaluate(r, location(r).base_url.value);
     return configured.empty() ? over_tls(r) : configured.starts_with("https:");
 }
 
@@ -317,17 +278,13 @@ bool is_https(ngx_http_request_t* r, const ProviderConf& conf)
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf)
 {
     std::string_view uri = conf.provider.redirect_uri, host = view(r->headers_in.server);
-    if (!uri.starts_with('/')) {
-        std::size_t host_at = uri.find("://") + 3;
-        std::string_view site = uri.substr(0, uri.find('/', host_at)), authority = site.substr(host_at);
-        std::string_view rest = authority.substr(std::min(host.size(), authority.size()));
-        bool same = equal_no_case(authority.substr(0, host.size()), host) && (rest.empty() || rest.starts_with(':'));
-        return same || !asks_by_name(r) ? std::string(site) : concat({site.substr(0, host_at), host});
+    if (std::optional<Url> fixed = parse_url(uri)) {
+        bool other = host != fixed->host && asks_by_name(r);
+        return other ? concat({fixed->scheme, "://", host}) : std::string(uri.substr(0, uri.find('/', uri.find("://") + 3)));
     }
-    if (std::string_view configured = configured_base_url(r); !configured.empty()) return std::string(configured);
+    if (std::string_view configured = evaluate(r, location(r).base_url.value); !configured.empty()) return std::string(configured);
     bool https = over_tls(r);
-    bool known = ngx_connection_local_sockaddr(r->connection, nullptr, 0) == NGX_OK;
-    in_port_t port = known ? ngx_inet_get_port(r->connection->local_sockaddr) : 0;
+    in_port_t port = ngx_inet_get_port(r->connection->local_sockaddr);
     std::string suffix = port == 0 || port == (https ? 443 : 80) ? "" : ":" + std::to_string(port);
     return concat({https ? "https://" : "http://", trusted_host(r), suffix});
 }

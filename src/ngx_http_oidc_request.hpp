@@ -1,11 +1,7 @@
 // What one request keeps, how its site looks from the browser, and what the module does with it.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/crypto.hpp"
 #include "oidc/failure.hpp"
 #include "oidc/session.hpp"
 
@@ -28,30 +24,23 @@ struct RequestCtx {
 // nullptr only when `create` is false and there is none.
 RequestCtx* request_ctx(ngx_http_request_t* r, bool create);
 
-inline MainConf& main_conf(ngx_http_request_t* r) noexcept
-{
-    return *static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_oidc_module));
-}
+template <class Conf> Conf& conf_of(void** confs) noexcept { return *static_cast<Conf*>(confs[ngx_http_oidc_module.ctx_index]); }
+inline MainConf& main_conf(ngx_http_request_t* r) noexcept { return conf_of<MainConf>(r->main_conf); }
+inline SrvConf& server(ngx_http_request_t* r) noexcept { return conf_of<SrvConf>(r->srv_conf); }
+inline LocConf& location(ngx_http_request_t* r) noexcept { return conf_of<LocConf>(r->loc_conf); }
 
-inline LocConf& location(ngx_http_request_t* r) noexcept
-{
-    return *static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
-}
-
-// The text lies in r->pool, or where a variable keeps it.
+// The text lies in r->pool, or where a variable keeps it; empty for nullptr.
 std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value);
 
-// What auth_oidc says here. On without a provider: its variable is empty, or names no oidc_provider (`unknown`).
+// What auth_oidc says here. On without a provider: the value of its variable is empty, or names no oidc_provider.
 struct Auth {
     bool on = false;
     const ProviderConf* conf = nullptr;
-    std::string_view unknown;
+    std::string_view value;
 };
 Auth auth_of(ngx_http_request_t* r);
-
 // The live session of that provider, looked up at first use; an empty view without one.
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
-
 // The endpoint of this server at that path; nullptr: none.
 const Route* find_route(ngx_http_request_t* r, std::string_view path);
 
@@ -61,13 +50,10 @@ ngx_int_t access_last(ngx_http_request_t* r);
 
 // The Cookie header as the browser sent it, several lines as one.
 std::string_view cookies_of(ngx_http_request_t* r);
-
 // Whether the browser came by https, as far as the configuration knows: cheap, on the path of every request.
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf);
-
 // "scheme://host[:port]" (an absolute redirect_uri, oidc_base_url, else the server's own names).
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf);
-
 // Adds a response header: `name` is a literal, the value is copied. Throws std::bad_alloc.
 ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value);
 
@@ -75,14 +61,12 @@ ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::s
 
 // What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
 ngx_int_t answer(ngx_http_request_t* r);
-ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf);
-// Logs it and keeps it for the variables; the status.
-ngx_int_t note_failure(ngx_http_request_t* r, std::string_view provider, const Failure& failure, std::string_view asked);
-
-// ---- ngx_http_oidc_variables.cpp ----
+ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);  // page: a login that leads back here
+// `asked`: where a new login is to lead.
+ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri = {},
+                 std::string_view asked = {});
 
 ngx_int_t preconfiguration(ngx_conf_t* cf);  // declares the variables
-
 // Declares a variable of oidc_claim_set; `set` lives as long as the configuration.
 ngx_int_t add_claim_set_variable(ngx_conf_t* cf, ngx_str_t name, const ClaimSet* set);
 

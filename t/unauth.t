@@ -168,7 +168,7 @@ subtest 'auth_oidc with a variable' => sub {
     refused($navigation->('/var/x?p='), 'empty');
     $nginx->mark;
     is($navigation->('/var/x?p=nobody')->status, 500, 'an unknown name is an error');
-    like($nginx->log_text($nginx->{mark}), qr{\[error\].*oidc: provider_unknown: provider "nobody": the variable .*, path: /var/x$}m, '... and is logged');
+    like($nginx->log_text($nginx->{mark}), qr{\[error\].*oidc: provider_unknown: provider "nobody": auth_oidc: no such oidc_provider, client: .*, path: /var/x$}m, '... and is logged');
     $navigation->('/var/x?p=' . 'n' x 1000);
     like($nginx->log_text($nginx->{mark}), qr/provider "n{64}": /, '... cut');
 };
