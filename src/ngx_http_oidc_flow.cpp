@@ -1,9 +1,6 @@
 // What the module answers by itself: the journeys of a login and a logout, one coroutine each, and what becomes of them.
-#include <algorithm>
-
 #include "ngx_http_oidc_request.hpp"
 #include "ngx_http_oidc_worker.hpp"
-#include "oidc/failure.hpp"
 #include "oidc/login.hpp"
 
 namespace oidc::ngx {
@@ -11,17 +8,11 @@ namespace {
 
 // By Endpoint, and by Blame.
 constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "login_started"};
-constexpr ngx_uint_t log_levels[] = {NGX_LOG_INFO, NGX_LOG_WARN, NGX_LOG_ERR, NGX_LOG_CRIT};
+constexpr ngx_uint_t log_levels[] = {NGX_LOG_INFO, NGX_LOG_ERR, NGX_LOG_ERR, NGX_LOG_CRIT};
 
 constexpr std::string_view logged_out_page =
     "<!DOCTYPE html>\n<html lang=\"fr\">\n<head><meta charset=\"utf-8\"><title>D\xc3\xa9""connexion</title></head>\n"
     "<body><h1>Vous \xc3\xaates d\xc3\xa9""connect\xc3\xa9</h1>\n<p lang=\"en\">You are logged out.</p></body>\n</html>\n";
-
-std::string levels_of(ngx_http_request_t* r, const ProviderConf& conf)
-{
-    std::string asked = conf.acr_values != nullptr ? join(words(evaluate(r, conf.acr_values)), " ") : "";
-    return asked.empty() ? join(conf.provider.acr_default, " ") : asked;
-}
 
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
 {
@@ -32,13 +23,13 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     request.base_url = base_url(r, conf);
     request.https = request.base_url.starts_with("https:");
     request.now = ngx_time();
-    request.acr = levels_of(r, conf);
+    request.acr = join(words(evaluate(r, conf.acr_values)), " ");
+    if (request.acr.empty()) request.acr = join(conf.provider.acr_default, " ");
     for (const AuthArg& arg : conf.args) {
         std::string_view value = evaluate(r, arg.value);
         if (!value.empty()) request.args.push_back({arg.name, std::string(value)});
     }
-    if (location(r).args.value == nullptr) return request;
-    std::vector<Param> more = parse_query(view(location(r).args.value->value)).value_or(std::vector<Param>{});
+    std::vector<Param> more = parse_query(evaluate(r, location(r).args.value)).value_or(std::vector<Param>{});
     request.args.insert(request.args.end(), more.begin(), more.end());
     return request;
 }
@@ -67,47 +58,13 @@ ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
     return NGX_HTTP_MOVED_TEMPORARILY;
 }
 
-// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
-// handler would add: a callback's holds a live code.
-void log_failure(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
+// What others wrote, for a page and for a header: control characters are spaces.
+std::string_view html_escaped(ngx_pool_t* pool, std::string text)
 {
-    ngx_log_t log = *r->connection->log;
-    log.handler = nullptr;
-    std::string text = std::string(name_of(failure.reason)) + ": provider \"" + conf.provider.name + "\"";
-    if (!failure.detail.empty()) text += ": " + failure.detail;
-    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
-    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
-    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
-                  printable(view(r->uri)).c_str());
-}
-
-std::string_view html_escaped(ngx_pool_t* pool, std::string_view text)
-{
-    u_char* source = borrow(text).data;
-    std::string room(text.size() + ngx_escape_html(nullptr, source, text.size()), '\0');
-    ngx_escape_html(borrow(room).data, source, text.size());
+    std::ranges::replace_if(text, [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
+    std::string room(text.size() + ngx_escape_html(nullptr, borrow(text).data, text.size()), '\0');
+    ngx_escape_html(borrow(room).data, borrow(text).data, text.size());
     return view(copy(pool, room));
-}
-
-// Ends the request whatever `satisfy` says.
-ngx_int_t refuse(ngx_http_request_t* r, const ProviderConf& conf, const Failure& failure)
-{
-    log_failure(r, conf, failure);
-    RequestCtx* ctx = request_ctx(r, true);
-    ctx->error = ctx->event = name_of(failure.reason);
-    ctx->error_status = status_of(failure.reason);
-    ctx->error_description = html_escaped(r->pool, failure.description);
-    ctx->error_id = html_escaped(r->pool, failure.support_id);
-    add_header(r, "Cache-Control", "no-store");
-    ngx_int_t rc = ctx->error_status;
-    if (!conf.provider.error_uri.empty()) {
-        r->err_status = static_cast<ngx_uint_t>(ctx->error_status);
-        ngx_str_t uri = borrow(conf.provider.error_uri), args{};
-        ngx_http_internal_redirect(r, &uri, &args);
-        rc = NGX_DONE;
-    }
-    ngx_http_finalize_request(r, rc);
-    return NGX_DONE;
 }
 
 void run_phases(void* request)
@@ -176,17 +133,15 @@ struct Flow {
     Root root;             // last member: destroyed first, so that cancellation runs while the rest is alive
 };
 
-ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
+namespace {
+
+// The page that a journey was to lead to.
+std::string asked_page(ngx_http_request_t* r, const Flow& flow)
 {
-    SessionView session = session_of(r, conf);
-    Existing existing{static_cast<bool>(session), std::string(session.internal(entry_name::return_path)),
-                      std::string(session.internal(entry_name::state_hash))};
-    auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
-    flow->root = flow->drive(std::move(existing));
-    flow->root.start();
-    RequestCtx* ctx = request_ctx(r, true);
-    ctx->flow = flow;
-    return continue_flow(r, *ctx);
+    if (flow.endpoint == Endpoint::page) return return_path(flow.request.target);
+    std::optional<Attempt> attempt = attempt_of_callback(flow.request, main_conf(r).cookie_keys);
+    std::vector<Param> params = parse_query(flow.request.query).value_or(std::vector<Param>());
+    return attempt ? attempt->return_path : return_path(last_value(params, "return"));
 }
 
 // While it waits, the client going away is noticed as ngx_http_limit_req_module does.
@@ -196,7 +151,8 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
     if (flow.reply || flow.failure) {
         r->read_event_handler = ngx_http_block_reading;
         ctx.flow = nullptr;
-        if (flow.failure) return refuse(r, flow.conf, *flow.failure);
+        const Provider& provider = flow.conf.provider;
+        if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         ctx.event = events[static_cast<std::size_t>(flow.endpoint)];
         return apply_reply(r, *flow.reply);
     }
@@ -211,27 +167,93 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
     return NGX_AGAIN;
 }
 
-// The usual way to the provider has nothing to wait for: no coroutine is made.
-ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf)
+// By the state that the browser brings: its sealed cookie names the provider. nullptr: it names none of these.
+const ProviderConf* who_answers(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
-    const Endpoints* endpoints = worker().documents->peek(conf.provider);
-    if (endpoints == nullptr) return begin_flow(r, conf, Endpoint::page);
-    Request request = make_request(r, conf);
-    Destination here{return_path(request.target), 0};
-    try {
-        const Secret& key = main_conf(r).cookie_keys.front();
-        Reply reply = begin_login(conf.provider, *endpoints, request, std::move(here), key, worker_random);
-        request_ctx(r, true)->event = events[static_cast<std::size_t>(Endpoint::page)];
-        return apply_reply(r, reply);
-    } catch (const Failure& failure) {
-        return refuse(r, conf, failure);
+    for (const ProviderConf* conf : providers) {
+        std::optional<Attempt> attempt = attempt_of_callback(make_request(r, *conf), main_conf(r).cookie_keys);
+        const ProviderConf* named = attempt ? find_provider(main_conf(r), attempt->provider) : nullptr;
+        if (contains(providers, named)) return named;
     }
+    return nullptr;
 }
 
-ngx_int_t send_jwks(ngx_http_request_t* r, const ProviderConf& conf)
+// By the session that the browser has; nullptr: none. Of several the first goes on to its provider, the others end here.
+const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
-    add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf.provider.client_jwks_max_age));
-    return send(r, NGX_HTTP_OK, "application/jwk-set+json", conf.provider.own_jwks);
+    const ProviderConf* first = nullptr;
+    for (const ProviderConf* conf : providers) {
+        if (!session_of(r, *conf)) continue;
+        if (first == nullptr) {
+            first = conf;
+            continue;
+        }
+        bool https = is_https(r, *conf);
+        conf->sessions->take(request_ctx(r, true)->key, ngx_time());
+        add_header(r, "Set-Cookie", delete_cookie(conf->cookie_names[https], session_cookie_attributes(conf->provider, https)));
+    }
+    return first;
+}
+
+}  // namespace
+
+ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
+{
+    SessionView session = session_of(r, conf);
+    Existing existing{static_cast<bool>(session), std::string(session.internal(entry_name::return_path)),
+                      std::string(session.internal(entry_name::state_hash))};
+    auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
+    flow->root = flow->drive(std::move(existing));
+    flow->root.start();
+    RequestCtx* ctx = request_ctx(r, true);
+    ctx->flow = flow;
+    return continue_flow(r, *ctx);
+}
+
+ngx_int_t answer(ngx_http_request_t* r)
+{
+    RequestCtx* ctx = request_ctx(r, false);
+    if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
+    const Route* route = find_route(r, view(r->uri));
+    if (route == nullptr) return NGX_DECLINED;
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return NGX_HTTP_NOT_ALLOWED;
+    const ProviderConf* conf = nullptr;
+    if (route->providers.size() > 1) conf = (route->endpoint == Endpoint::logout ? who_leaves : who_answers)(r, route->providers);
+    if (conf == nullptr) conf = route->providers.front();
+    if (route->endpoint != Endpoint::jwks) return begin_flow(r, *conf, route->endpoint);
+    add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf->provider.client_jwks_max_age));
+    return send(r, NGX_HTTP_OK, "application/jwk-set+json", conf->provider.own_jwks);
+}
+
+// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
+// handler would add. Then the page of error_uri, whatever `satisfy` says.
+ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri,
+                 std::string_view asked)
+{
+    ngx_log_t log = *r->connection->log;
+    log.handler = nullptr;
+    std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
+    if (!failure.detail.empty()) text += ": " + failure.detail;
+    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
+    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
+    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
+                  printable(view(r->uri)).c_str());
+    RequestCtx* ctx = request_ctx(r, true);
+    ctx->error = ctx->event = name_of(failure.reason);
+    ctx->error_description = html_escaped(r->pool, failure.description);
+    ctx->error_id = html_escaped(r->pool, failure.support_id);
+    ctx->error_status = status_of(failure.reason);
+    ctx->asked = view(copy(r->pool, asked));
+    add_header(r, "Cache-Control", "no-store");
+    ngx_int_t rc = ctx->error_status;
+    if (!error_uri.empty()) {
+        r->err_status = static_cast<ngx_uint_t>(rc);
+        ngx_str_t uri = borrow(error_uri), args{};
+        ngx_http_internal_redirect(r, &uri, &args);
+        rc = NGX_DONE;
+    }
+    ngx_http_finalize_request(r, rc);
+    return NGX_DONE;
 }
 
 }  // namespace oidc::ngx

@@ -301,6 +301,9 @@ void complete(ngx_conf_t* cf)
 {
     auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
     auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    ngx_str_t cookies = ngx_string("http_cookie");
+    main.cookie_variable = ngx_http_get_variable_index(cf, &cookies);
+    if (main.cookie_variable == NGX_ERROR) throw std::bad_alloc{};
     if (!main.providers.empty()) {
         main.documents = std::make_unique<Zone>(cf, Zone::of_documents, documents_size);
         main.states = std::make_unique<Zone>(cf, "oidc_states", states_size);

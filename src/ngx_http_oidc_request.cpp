@@ -1,4 +1,4 @@
-// The access phase: who may pass, and what the module answers instead.
+// One request: its session, its cookies, how its site looks from the browser, and who may pass.
 #include "ngx_http_oidc_request.hpp"
 
 #include <algorithm>
@@ -8,60 +8,132 @@
 namespace oidc::ngx {
 namespace {
 
-constexpr std::size_t max_session_cookie = 64;  // ours has 43 characters: a longer one is not hashed
-
-bool satisfy_any(ngx_http_request_t* r) noexcept
+// The Cookie lines: an array of elements before nginx 1.23, a list after.
+template <class Visit>
+void each_cookie_line(ngx_http_request_t* r, Visit visit)
 {
-    auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    return core->satisfy == NGX_HTTP_SATISFY_ANY;
+#if (nginx_version >= 1023000)
+    for (ngx_table_elt_t* line = r->headers_in.cookie; line != nullptr; line = line->next) visit(line);
+#else
+    for (ngx_table_elt_t* line : items<ngx_table_elt_t*>(r->headers_in.cookies)) visit(line);
+#endif
 }
 
-// The providers of a route by what the sealed cookie names, else the first.
-const ProviderConf& provider_of(ngx_http_request_t* r, const Route& route)
+bool is_ours(const void* conf, std::string_view name)
 {
-    if (route.providers.size() == 1) return *route.providers.front();
-    Request request;
-    request.cookies = cookies_of(r);
-    request.query = view(r->args);
-    for (const ProviderConf* conf : route.providers) {
-        request.base_url = base_url(r, *conf);
-        request.https = request.base_url.starts_with("https:");
-        std::optional<Attempt> attempt = attempt_of_callback(request, main_conf(r).cookie_keys);
-        if (!attempt) continue;
-        for (const ProviderConf* named : route.providers) {
-            if (named->provider.name == attempt->provider) return *named;
+    std::string_view bare = name.starts_with(host_prefix) ? name.substr(host_prefix.size()) : name;
+    if (bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix)) return true;
+    auto has = [&](const auto& provider) { return contains(provider->cookie_names, name); };
+    return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers, has);
+}
+
+// An element cannot leave the list of headers, whose others nginx points to, and proxies send whatever stands in it: it becomes
+// an empty header about the connection, which they never pass on.
+void retire(ngx_table_elt_t& line)
+{
+    line.key = borrow("keep-alive");
+    line.lowcase_key = line.key.data;
+    line.hash = ngx_hash_key(line.key.data, line.key.len);
+    line.value = borrow("");
+}
+
+// Removes this module's cookies from what an upstream and $http_cookie see.
+void strip_our_cookies(ngx_http_request_t* r)
+{
+    std::string_view cookies = cookies_of(r);
+    if (cookies.empty()) return;
+    auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
+    if (kept == nullptr) throw std::bad_alloc{};
+    std::optional<std::string_view> left = strip_cookies(cookies, kept, is_ours, &main_conf(r));
+    if (!left) return;
+    request_ctx(r, true)->cookies = cookies;
+
+    ngx_uint_t stay = left->empty() ? 0 : 1, seen = 0;
+    each_cookie_line(r, [&](ngx_table_elt_t* line) {
+        if (seen++ < stay) line->value = borrow(*left);
+        else retire(*line);
+    });
+#if (nginx_version >= 1023000)
+    (stay > 0 ? r->headers_in.cookie->next : r->headers_in.cookie) = nullptr;
+#else
+    r->headers_in.cookies.nelts = stay;
+#endif
+    ngx_http_variable_value_t& seen_before = r->variables[main_conf(r).cookie_variable];
+    seen_before.valid = seen_before.not_found = 0;
+}
+
+// ---- The site
+
+// As nginx matches them: "*" stands for one label or more, at either end.
+bool host_fits(ngx_http_request_t* r, const ngx_http_server_name_t& server)
+{
+#if (NGX_PCRE)
+    if (server.regex != nullptr) return ngx_http_regex_exec(r, server.regex, &r->headers_in.server) == NGX_OK;
+#endif
+    std::string_view name = view(server.name), host = view(r->headers_in.server);
+    if (name.starts_with('.')) return host == name.substr(1) || host.ends_with(name);
+    std::size_t star = name.find('*');
+    if (star == name.npos) return name == host;
+    return host.starts_with(name.substr(0, star)) && host.ends_with(name.substr(star + 1));
+}
+
+bool asks_by_name(ngx_http_request_t* r)
+{
+    auto fits = [&](const ngx_http_server_name_t& name) { return host_fits(r, name); };
+    return r->headers_in.server.len > 0 && std::ranges::any_of(server(r).hosts, fits);
+}
+
+// The request's host when it is one of the server's names, else the first name. Without any (letters or digits: "_" is none) the
+// server listens on loopback alone, the configuration saw to it: the host as it came. With patterns alone: one that is not ours.
+std::string_view trusted_host(ngx_http_request_t* r)
+{
+    std::string_view host = view(r->headers_in.server);
+    if (asks_by_name(r)) return host;
+    for (const ngx_http_server_name_t& server_name : server(r).hosts) {
+        std::string_view name = view(server_name.name);
+#if (NGX_PCRE)
+        if (server_name.regex != nullptr) name = "*";
+#endif
+        if (!contains(name, '*') && !name.starts_with('.')) return name;
+        host = {};
+    }
+    return host.empty() ? "localhost" : host;
+}
+
+#if (NGX_HTTP_SSL)
+bool over_tls(ngx_http_request_t* r) noexcept { return r->connection->ssl != nullptr; }
+#else
+bool over_tls(ngx_http_request_t*) noexcept { return false; }
+#endif
+
+// ---- Who may pass
+
+// A request header by its lower-case name; empty when absent. The first one counts.
+std::string_view header(ngx_http_request_t* r, std::string_view name)
+{
+    for (const ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts)) {
+            if (view({line.key.len, line.lowcase_key}) == name) return view(line.value);
         }
     }
-    return *route.providers.front();
+    return {};
 }
 
-// What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
-ngx_int_t answer(ngx_http_request_t* r)
-{
-    RequestCtx* ctx = request_ctx(r, false);
-    if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
-    auto* server = static_cast<SrvConf*>(ngx_http_get_module_srv_conf(r, ngx_http_oidc_module));
-    auto route = std::ranges::lower_bound(server->routes, view(r->uri), {}, &Route::path);
-    if (route == server->routes.end() || route->path != view(r->uri)) return NGX_DECLINED;
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return NGX_HTTP_NOT_ALLOWED;
-    const ProviderConf& conf = provider_of(r, *route);
-    return route->endpoint == Endpoint::jwks ? send_jwks(r, conf) : begin_flow(r, conf, route->endpoint);
-}
+bool mentions(std::string_view text, std::string_view part) noexcept { return text.find(part) != text.npos; }
 
-ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
+// A request that a person made by going to a page: only those are sent to a provider.
+bool is_navigation(ngx_http_request_t* r)
 {
-    // A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.
-    if (RequestCtx* ctx = request_ctx(r, false); ctx != nullptr && ctx->error_status != 0) {
-        return conf != nullptr && view(r->uri) == conf->provider.error_uri ? NGX_OK : ctx->error_status;
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return false;
+    if (r->headers_in.upgrade != nullptr || mentions(header(r, "sec-purpose"), "prefetch")) return false;
+    std::string_view mode = header(r, "sec-fetch-mode");
+    if (!mode.empty()) {
+        constexpr std::string_view frames[] = {"iframe", "frame", "embed", "object", "fencedframe"};
+        return mode == "navigate" && !contains(frames, header(r, "sec-fetch-dest"));
     }
-    auto mode = static_cast<Unauth>(location(r).unauth);
-    if (mode == Unauth::pass) return NGX_OK;
-    bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
-    if (redirects && conf != nullptr) return send_to_login(r, *conf);
-    add_header(r, "Cache-Control", "no-store");
-    if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;
-    r->headers_out.www_authenticate = add_header(r, "WWW-Authenticate", "Bearer realm=\"login required\"");
-    return NGX_HTTP_UNAUTHORIZED;
+    if (!header(r, "x-requested-with").empty() || mentions(header(r, "purpose"), "prefetch")) return false;
+    std::string_view accept = header(r, "accept");
+    return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
 }
 
 ngx_int_t check_require(ngx_http_request_t* r)
@@ -76,15 +148,40 @@ ngx_int_t check_require(ngx_http_request_t* r)
     return NGX_OK;
 }
 
+ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
+{
+    // A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.
+    if (RequestCtx* ctx = request_ctx(r, false); ctx != nullptr && ctx->error_status != 0) {
+        return conf != nullptr && view(r->uri) == conf->provider.error_uri ? NGX_OK : ctx->error_status;
+    }
+    auto mode = static_cast<Unauth>(location(r).unauth);
+    if (mode == Unauth::pass) return check_require(r);
+    bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
+    if (redirects && conf != nullptr) return begin_flow(r, *conf, Endpoint::page);
+    add_header(r, "Cache-Control", "no-store");
+    if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;
+    r->headers_out.www_authenticate = add_header(r, "WWW-Authenticate", "Bearer realm=\"login required\"");
+    return NGX_HTTP_UNAUTHORIZED;
+}
+
 ngx_int_t decide(ngx_http_request_t* r)
 {
     Auth auth = auth_of(r);
-    if (auth.unknown) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "oidc: the variable of auth_oidc names no oidc_provider");
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
     if (!auth.on) return location(r).require == nullptr ? NGX_DECLINED : check_require(r);
+    if (auth.conf == nullptr && !auth.value.empty()) {
+        return refuse(r, Failure(Reason::provider_unknown, "auth_oidc: no such oidc_provider"), auth.value.substr(0, 64));
+    }
     return auth.conf != nullptr && session_of(r, *auth.conf) ? check_require(r) : unauthenticated(r, auth.conf);
+}
+
+// The query of a callback holds a live code, and nginx writes the request line to its logs.
+void hide_code(ngx_http_request_t* r)
+{
+    const Route* route = find_route(r, view(r->uri));
+    std::string_view line = view(r->request_line);
+    std::size_t query = line.find('?'), version = std::min(line.rfind(" HTTP/"), line.size());
+    if (route == nullptr || route->endpoint != Endpoint::callback || query >= version) return;
+    r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
 }
 
 }  // namespace
@@ -103,49 +200,105 @@ RequestCtx* request_ctx(ngx_http_request_t* request, bool create)
 std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value)
 {
     ngx_str_t text{};
-    if (ngx_http_complex_value(r, value, &text) != NGX_OK) throw std::bad_alloc{};
+    if (value != nullptr && ngx_http_complex_value(r, value, &text) != NGX_OK) throw std::bad_alloc{};
     return view(text);
 }
 
 Auth auth_of(ngx_http_request_t* r)
 {
     const LocConf& conf = location(r);
-    if (conf.provider != nullptr) return {true, false, conf.provider};
+    if (conf.provider != nullptr) return {true, conf.provider, {}};
     if (conf.auth.value == nullptr) return {};
     std::string_view name = evaluate(r, conf.auth.value);
-    if (name.empty()) return {true, false, nullptr};
-    if (name == "off") return {};
-    const ProviderConf* named = find_provider(main_conf(r), name);
-    return {true, named == nullptr, named};
+    return {name != "off", find_provider(main_conf(r), name), name};
 }
 
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
 {
+    constexpr std::size_t longest = 64;  // ours has 43 characters: a longer one is not hashed
     RequestCtx* ctx = request_ctx(r, true);
     if (ctx->provider == &conf) return ctx->session;
     ctx->provider = &conf;
     ctx->session = SessionView();
     std::string_view id = find_cookie(cookies_of(r), conf.cookie_names[is_https(r->main, conf) ? 1 : 0]);
-    if (id.empty() || id.size() > max_session_cookie) return ctx->session;
+    if (id.empty() || id.size() > longest) return ctx->session;
     ctx->key = sha256(id);
     SessionView found(conf.sessions->get(ctx->key, ngx_time(), r->main->pool));
     if (found && found.binding() == conf.provider.binding) ctx->session = found;
     return ctx->session;
 }
 
+const Route* find_route(ngx_http_request_t* r, std::string_view path)
+{
+    auto& routes = server(r).routes;
+    auto route = std::ranges::lower_bound(routes, path, {}, &Route::path);
+    return route != routes.end() && route->path == path ? &*route : nullptr;
+}
+
 // Where `satisfy any` may end the phase before our last handler, the endpoints are answered here; cookies are stripped for all.
 ngx_int_t access_first(ngx_http_request_t* r)
 {
     if (r != r->main || main_conf(r).providers.empty()) return NGX_DECLINED;
-    if (location(r).strip_cookies) strip_our_cookies(r);
-    return satisfy_any(r) ? answer(r) : NGX_DECLINED;
+    if (r->args.len > 0) hide_code(r);
+    if (location(r).strip_cookies) {
+        auth_of(r);  // its variable may be a map of the browser's cookies, which keeps what it saw first: ours, too
+        strip_our_cookies(r);
+    }
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ANY ? answer(r) : NGX_DECLINED;
 }
 
 ngx_int_t access_last(ngx_http_request_t* r)
 {
     if (r != r->main) return NGX_DECLINED;
-    ngx_int_t rc = satisfy_any(r) ? NGX_DECLINED : answer(r);
+    ngx_int_t rc = answer(r);
     return rc == NGX_DECLINED ? decide(r) : rc;
+}
+
+std::string_view cookies_of(ngx_http_request_t* r)
+{
+    RequestCtx* ctx = request_ctx(r, false);
+    if (ctx != nullptr && !ctx->cookies.empty()) return ctx->cookies;
+    std::string_view first;
+    std::string all;
+    each_cookie_line(r->main, [&](ngx_table_elt_t* line) {
+        if (first.empty()) first = view(line->value);
+        else all.append(all.empty() ? first : "").append("; ").append(view(line->value));
+    });
+    return all.empty() ? first : view(copy(r->pool, all));
+}
+
+bool is_https(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    if (!conf.provider.redirect_uri.starts_with('/')) return conf.provider.redirect_uri.starts_with("https:");
+    std::string_view configured = evaluate(r, location(r).base_url.value);
+    return configured.empty() ? over_tls(r) : configured.starts_with("https:");
+}
+
+// An absolute redirect URI fixes the site; only who asks for another name of this server is first sent there.
+std::string base_url(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    std::string_view uri = conf.provider.redirect_uri, host = view(r->headers_in.server);
+    if (std::optional<Url> fixed = parse_url(uri)) {
+        bool other = host != fixed->host && asks_by_name(r);
+        return other ? concat({fixed->scheme, "://", host}) : std::string(uri.substr(0, uri.find('/', uri.find("://") + 3)));
+    }
+    if (std::string_view configured = evaluate(r, location(r).base_url.value); !configured.empty()) return std::string(configured);
+    bool https = over_tls(r);
+    in_port_t port = ngx_inet_get_port(r->connection->local_sockaddr);
+    std::string suffix = port == 0 || port == (https ? 443 : 80) ? "" : ":" + std::to_string(port);
+    return concat({https ? "https://" : "http://", trusted_host(r), suffix});
+}
+
+ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value)
+{
+    auto* line = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (line == nullptr) throw std::bad_alloc{};
+    *line = {};
+    line->key = borrow(name);
+    line->value = copy(r->pool, value);
+    line->hash = 1;
+    return line;
 }
 
 }  // namespace oidc::ngx

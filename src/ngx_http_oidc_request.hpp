@@ -1,11 +1,8 @@
 // What one request keeps, how its site looks from the browser, and what the module does with it.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/crypto.hpp"
+#include "oidc/failure.hpp"
 #include "oidc/session.hpp"
 
 namespace oidc::ngx {
@@ -19,71 +16,57 @@ struct RequestCtx {
     Digest key{};                            // under which it is stored
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it; empty: they were not
     std::string_view error, error_description, error_id, event;
-    ngx_int_t error_status = 0;              // of a login that failed in this request; 0: none did
+    std::string_view asked;                  // the page that a journey which failed in this request was to lead to
+    ngx_int_t error_status = 0;              // of that journey; 0: none failed
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };
 
 // nullptr only when `create` is false and there is none.
 RequestCtx* request_ctx(ngx_http_request_t* r, bool create);
 
-inline MainConf& main_conf(ngx_http_request_t* r) noexcept
-{
-    return *static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_oidc_module));
-}
+template <class Conf> Conf& conf_of(void** confs) noexcept { return *static_cast<Conf*>(confs[ngx_http_oidc_module.ctx_index]); }
+inline MainConf& main_conf(ngx_http_request_t* r) noexcept { return conf_of<MainConf>(r->main_conf); }
+inline SrvConf& server(ngx_http_request_t* r) noexcept { return conf_of<SrvConf>(r->srv_conf); }
+inline LocConf& location(ngx_http_request_t* r) noexcept { return conf_of<LocConf>(r->loc_conf); }
 
-inline LocConf& location(ngx_http_request_t* r) noexcept
-{
-    return *static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_oidc_module));
-}
-
-// The text lies in r->pool, or where a variable keeps it.
+// The text lies in r->pool, or where a variable keeps it; empty for nullptr.
 std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value);
 
-// What auth_oidc says here. On without a provider: its variable is empty, or (unknown) names no oidc_provider.
+// What auth_oidc says here. On without a provider: the value of its variable is empty, or names no oidc_provider.
 struct Auth {
-    bool on = false, unknown = false;
+    bool on = false;
     const ProviderConf* conf = nullptr;
+    std::string_view value;
 };
 Auth auth_of(ngx_http_request_t* r);
-
 // The live session of that provider, looked up at first use; an empty view without one.
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
+// The endpoint of this server at that path; nullptr: none.
+const Route* find_route(ngx_http_request_t* r, std::string_view path);
 
 // Access handlers. `first` runs before every other module's, `last` after them (DESIGN: phases).
 ngx_int_t access_first(ngx_http_request_t* r);
 ngx_int_t access_last(ngx_http_request_t* r);
 
-// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns ----
-
-ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);
-ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx);
-ngx_int_t send_to_login(ngx_http_request_t* r, const ProviderConf& conf);
-ngx_int_t send_jwks(ngx_http_request_t* r, const ProviderConf& conf);
-
-// ---- ngx_http_oidc_site.cpp ----
-
 // The Cookie header as the browser sent it, several lines as one.
 std::string_view cookies_of(ngx_http_request_t* r);
-
-// Removes this module's cookies from what an upstream and $http_cookie see.
-void strip_our_cookies(ngx_http_request_t* r);
-
 // Whether the browser came by https, as far as the configuration knows: cheap, on the path of every request.
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf);
-
-// "scheme://host[:port]" (oidc_base_url, an absolute redirect_uri, else the server's own names).
+// "scheme://host[:port]" (an absolute redirect_uri, oidc_base_url, else the server's own names).
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf);
-
-// A request that a person made by going to a page: only those are sent to a provider.
-bool is_navigation(ngx_http_request_t* r);
-
 // Adds a response header: `name` is a literal, the value is copied. Throws std::bad_alloc.
 ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value);
 
-// ---- ngx_http_oidc_variables.cpp ----
+// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns ----
+
+// What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
+ngx_int_t answer(ngx_http_request_t* r);
+ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);  // page: a login that leads back here
+// `asked`: where a new login is to lead.
+ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri = {},
+                 std::string_view asked = {});
 
 ngx_int_t preconfiguration(ngx_conf_t* cf);  // declares the variables
-
 // Declares a variable of oidc_claim_set; `set` lives as long as the configuration.
 ngx_int_t add_claim_set_variable(ngx_conf_t* cf, ngx_str_t name, const ClaimSet* set);
 

@@ -1,6 +1,4 @@
 // The $oidc_* variables. Read from the session where it lies; nothing is cached from one request to another.
-#include <algorithm>
-
 #include "ngx_http_oidc_request.hpp"
 #include "oidc/login.hpp"
 
@@ -9,13 +7,16 @@ namespace {
 
 using Value = ngx_http_variable_value_t;
 
+bool is_emittable(std::string_view text) noexcept
+{
+    return std::ranges::none_of(std::string_view("\r\n\0", 3), [&](char c) { return text.find(c) != text.npos; });
+}
+
+// Whatever a value's way here: no variable adds a line to a header.
 ngx_int_t show(Value* v, std::string_view text) noexcept
 {
-    v->data = borrow(text).data;
-    v->len = static_cast<unsigned>(text.size()) & 0xfffffff;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    if (!is_emittable(text)) text = {};
+    *v = {static_cast<unsigned>(text.size()) & 0xfffffff, 1, 0, 0, 0, borrow(text).data};  // valid, and nothing else
     return NGX_OK;
 }
 
@@ -30,11 +31,7 @@ SessionView session_here(ngx_http_request_t* r)
     return conf != nullptr ? session_of(r, *conf) : SessionView();
 }
 
-std::string_view claim(ngx_http_request_t* r, std::string_view name)
-{
-    std::optional<Entry> found = session_here(r).claim(name);
-    return found ? found->value : std::string_view();
-}
+std::string_view claim(ngx_http_request_t* r, std::string_view name) { return session_here(r).claim(name).value_or(Entry()).value; }
 
 std::string_view access_token(ngx_http_request_t* r)
 {
@@ -43,16 +40,15 @@ std::string_view access_token(ngx_http_request_t* r)
     return expires == 0 || expires > ngx_time() ? session.internal(entry_name::access_token) : std::string_view();
 }
 
-std::string_view claims(ngx_http_request_t* r, std::optional<Source> source)
-{
-    SessionView session = session_here(r);
-    return session ? keep(r, claims_json(session, source)) : std::string_view();
-}
-
 std::string_view login_url(ngx_http_request_t* r, const ProviderConf* conf)
 {
     if (conf == nullptr || conf->provider.login_uri.empty()) return {};
-    return keep(r, append_args(conf->provider.login_uri, {{"return", return_path(view(r->main->unparsed_uri))}}));
+    RequestCtx* ctx = request_ctx(r, false);
+    bool failed = ctx != nullptr && !ctx->asked.empty();
+    std::string here = failed ? std::string(ctx->asked) : return_path(view(r->main->unparsed_uri));
+    std::string_view page = here;
+    if (find_route(r, page.substr(0, page.find('?'))) != nullptr) page = "/";  // an endpoint is no page
+    return keep(r, append_args(conf->provider.login_uri, {{"return", page}}));
 }
 
 // A hash of the key under which the session is stored: it opens nothing.
@@ -81,8 +77,8 @@ const Row rows[] = {
     {"oidc_login_url", [](auto* r, auto) { return login_url(r, auth_of(r).conf); }},
     {"oidc_id_token", [](auto* r, auto) { return session_here(r).internal(entry_name::id_token); }},
     {"oidc_access_token", [](auto* r, auto) { return access_token(r); }},
-    {"oidc_userinfo", [](auto* r, auto) { return claims(r, Source::userinfo); }},
-    {"oidc_claims", [](auto* r, auto) { return claims(r, std::nullopt); }},
+    {"oidc_userinfo", [](auto* r, auto) { return keep(r, claims_json(session_here(r), Source::userinfo)); }},
+    {"oidc_claims", [](auto* r, auto) { return keep(r, claims_json(session_here(r), std::nullopt)); }},
     {"oidc_authenticated", [](auto* r, auto) { return std::string_view(session_here(r) ? "1" : ""); }},
     {"oidc_provider", [](auto* r, auto) { return session_here(r) ? std::string_view(auth_of(r).conf->provider.name) : ""; }},
     {"oidc_acr", [](auto* r, auto) { return claim(r, "acr"); }},
@@ -111,12 +107,11 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
     const std::string& name = wanted.path.front();
     std::optional<Entry> found = wanted.source == ClaimSource::any ? session.claim(name) : session.find(name, source);
     if (!found) return {};
-    std::string text;
     if (wanted.path.size() > 1) {
         Json value = nested(*found, wanted.path);
-        text = value.is_string() ? std::string(value.text()) : value ? value.dump() : std::string();
-        if (!value || text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return {};
-        found = Entry{text, value.is_string() ? Kind::string : Kind::json};
+        found->kind = value.is_string() ? Kind::string : Kind::json;
+        found->value = value ? keep(r, value.is_string() ? std::string(value.text()) : value.dump()) : std::string_view();
+        if (!value || !is_emittable(found->value)) return {};
     }
     switch (wanted.encoding) {
     case ClaimEncoding::json: return keep(r, found->kind == Kind::json ? std::string(found->value) : json_quoted(found->value));
@@ -124,7 +119,7 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
     case ClaimEncoding::urlencode: return keep(r, percent_encode(found->value));
     case ClaimEncoding::raw: break;
     }
-    return wanted.path.size() > 1 ? keep(r, text) : found->value;
+    return found->value;
 }
 
 ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }

@@ -112,12 +112,6 @@ class NodeDocuments final : public Documents {
 public:
     NodeDocuments(HttpClient& http, Zone& zone, ngx_log_t* log) noexcept : http_{http}, zone_{zone}, log_{log} {}
 
-    const Endpoints* peek(const Provider& provider) override
-    {
-        Entry& entry = metadata_of(provider);
-        return ready(entry) ? entry.endpoints.get() : nullptr;
-    }
-
     Task<Endpoints> endpoints(const Provider& provider) override
     {
         Entry& entry = metadata_of(provider);

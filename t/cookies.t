@@ -11,6 +11,7 @@ events { worker_connections 256; }
 http {
     %%http%%
     large_client_header_buffers 8 16k;
+    map $http_cookie $mapped { ~NGX_OIDC_SESSION_op= op; }
 
     oidc_provider op {
         issuer                  %%op%%/api/v2;
@@ -46,6 +47,7 @@ http {
         location /named/  { auth_oidc named; proxy_pass http://127.0.0.1:%%app%%; }
         location /narrow/ { auth_oidc narrow; proxy_pass http://127.0.0.1:%%app%%; }
         location /keep/   { auth_oidc op; auth_oidc_strip_cookies off; proxy_pass http://127.0.0.1:%%app%%; }
+        location /map/    { auth_oidc $mapped; proxy_set_header Cookie $http_cookie; proxy_pass http://127.0.0.1:%%app%%; }
         location /off/    { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; }
         location /own/    { auth_oidc op; add_header X-Cookies "$http_cookie" always; add_header X-Named "$cookie_theme" always; proxy_pass http://127.0.0.1:%%app%%; }
     }
@@ -172,6 +174,13 @@ for my $case (
 like($in->get(rp('/keep/x'))->seen('cookie'), qr/(?:^|; )\Q$session=$id\E(?:;|$)/, 'auth_oidc_strip_cookies off');
 is(browser()->get(rp('/off/x'), cookie => "$session=$id; a=b")->seen('cookie') =~ s/\Q$id\E/ID/r, 'a=b', 'stripped where auth_oidc is off, too');
 is(browser()->get(rp('/own/x'), cookie => "theme=dark; $session=$id")->header('x-named'), 'dark', 'nginx still reads the others');
+
+subtest 'a map of $http_cookie in auth_oidc' => sub {
+    is(browser()->get(rp('/map/x'))->status, 401, 'no session cookie');
+    my $answer = browser()->get(rp('/map/x'), cookie => "a=b; $session=$id");
+    is($answer->status, 200, 'the session cookie is seen');
+    is($answer->seen('cookie'), 'a=b', '... and $http_cookie is stripped afterwards nevertheless');
+};
 
 subtest 'two Cookie lines' => sub {
     my $answer = browser()->get(rp('/page'), headers => [ Cookie => 'a=b; c=d', Cookie => "$session=$id; e=f", Cookie => 'g=h' ], cookie => '');

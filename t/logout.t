@@ -63,6 +63,14 @@ http {
         ssl_trusted_certificate %%ca%%;
         logout_uri              /bare/logout;
     }
+    oidc_provider twin {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        ssl_trusted_certificate %%ca%%;
+        logout_uri              /bare/logout;
+        logout_token_hint       on;
+    }
 
     server {
         listen      %%listen%%;
@@ -74,13 +82,14 @@ http {
         location /pc/   { auth_oidc pc;   proxy_pass http://127.0.0.1:%%app%%; }
         location /op/   { auth_oidc op;   proxy_pass http://127.0.0.1:%%app%%; }
         location /bare/ { auth_oidc bare; proxy_pass http://127.0.0.1:%%app%%; }
+        location /twin/ { auth_oidc twin; proxy_pass http://127.0.0.1:%%app%%; }
         location = /bye { return 200 goodbye; }
         location /      { root %%dir%%/html; try_files /home.txt =404; }
     }
 }
 NGINX
 
-my %row = (fc => 'franceconnect', fcp => 'franceconnect_plus', pc => 'proconnect', op => 'generic', bare => 'generic');
+my %row = (fc => 'franceconnect', fcp => 'franceconnect_plus', pc => 'proconnect', op => 'generic', bare => 'generic', twin => 'generic');
 my %path = (fc => '/franceconnect', fcp => '/franceconnect_plus', pc => '/proconnect', op => '/generic', bare => '/bare');
 $_->reset for values %op;
 
@@ -182,6 +191,21 @@ subtest 'no post_logout_uri: a page of our own' => sub {
     my $answer = $browser->get(rp('/bare/logout'));
     is($answer->args->{post_logout_redirect_uri}, undef, 'nothing to come back to');
     ok(!$browser->cookie(rp('/'), qr/SESSION_bare/), 'the cookie is deleted');
+};
+
+subtest 'a logout_uri of two providers' => sub {
+    my $browser = in('twin');
+    my $stolen = $browser->clone;
+    my $answer = $browser->get(rp('/bare/logout'));
+    ok($answer->args->{id_token_hint}, 'the second: its own logout');
+    is($stolen->get(rp('/twin/x'))->status, 302, '... its session is gone');
+    $browser = in('twin');
+    is($browser->navigate(rp('/bare/x'))->status, 200, 'both');
+    $stolen = $browser->clone;
+    $answer = $browser->get(rp('/bare/logout'));
+    is($answer->args->{id_token_hint}, undef, '... the logout of the first');
+    is($stolen->get(rp("/$_/x"))->status, 302, "... no session of $_") for 'bare', 'twin';
+    ok(!$browser->cookie(rp('/'), qr/SESSION/), '... no session cookie');
 };
 
 subtest 'the provider is down' => sub {

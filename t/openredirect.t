@@ -4,7 +4,8 @@ use OIDC::Test;
 
 my $op = start_provider('generic');
 my $app = app();
-my $nginx = nginx(<<'NGINX', op => $op, app => $app);
+my %port = map { $_ => free_port() } qw(nameless named pattern mixed);
+my $nginx = nginx(<<'NGINX', op => $op, app => $app, %port);
 %%globals%%
 events { worker_connections 256; }
 http {
@@ -17,6 +18,17 @@ http {
         ssl_trusted_certificate %%ca%%;
         login_uri               /login;
     }
+    oidc_provider fixed {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        ssl_trusted_certificate %%ca%%;
+        redirect_uri            https://WWW.example.fr/cb;
+    }
+    server { listen 127.0.0.1:%%nameless%%; server_name _; auth_oidc fixed; location / { } location /op { auth_oidc op; } }
+    server { listen 127.0.0.1:%%named%%; server_name internal.lan www.example.fr; auth_oidc fixed; location / { } location /op { auth_oidc op; } }
+    server { listen 127.0.0.1:%%pattern%%; server_name *.example.fr ~^w\d+\.example\.com$; auth_oidc fixed; location / { } location /op { auth_oidc op; } }
+    server { listen 127.0.0.1:%%mixed%%; server_name _ *.example.fr good.lan; auth_oidc op; location / { } }
     server {
         listen       %%listen%%;
         server_name  rp.localhost www.localhost;
@@ -139,6 +151,34 @@ subtest 'whatever Host says' => sub {
     like($answer, qr{redirect_uri=https%3A%2F%2Fwww\.localhost%3A$port%2Foidc_callback}i, 'another name of this server is its own site');
     $answer = $in->raw(rp('/'), "GET /page HTTP/1.0\r\nAccept: text/html\r\n\r\n");
     like($answer, qr{redirect_uri=https%3A%2F%2Frp\.localhost%3A$port%2Foidc_callback}i, 'HTTP/1.0 without Host: the first name');
+};
+
+subtest 'the site of the redirect URI' => sub {
+    for my $case (
+        # server, path, Host, where the redirect leads: a redirect URI, or another site first
+        [ nameless => '/page', 'www.example.fr',  'https://WWW.example.fr/cb' ],
+        [ nameless => '/page', 'WWW.EXAMPLE.FR',  'https://WWW.example.fr/cb' ],
+        [ nameless => '/page', 'balancer.lan',    'https://WWW.example.fr/cb' ],
+        [ nameless => '/op',   'any.lan',         "http://any.lan:$port{nameless}/oidc_callback" ],
+        [ named    => '/page', 'www.example.fr',  'https://WWW.example.fr/cb' ],
+        [ named    => '/page', 'evil.lan',        'https://WWW.example.fr/cb' ],
+        [ named    => '/page', 'Internal.lan',    'first https://WWW.example.fr/page' ],
+        [ named    => '/op',   'evil.lan',        "http://internal.lan:$port{named}/oidc_callback" ],
+        [ pattern  => '/page', 'www.example.fr',  'https://WWW.example.fr/cb' ],
+        [ pattern  => '/page', 'a.example.fr',    'first https://WWW.example.fr/page' ],
+        [ pattern  => '/page', 'w1.example.com',  'first https://WWW.example.fr/page' ],
+        [ pattern  => '/page', 'evil.lan',        'https://WWW.example.fr/cb' ],
+        [ pattern  => '/op',   'a.example.fr',    "http://a.example.fr:$port{pattern}/oidc_callback" ],
+        [ pattern  => '/op',   'evil.lan',        "http://localhost:$port{pattern}/oidc_callback" ],
+        [ mixed    => '/page', 'evil.lan',        "http://good.lan:$port{mixed}/oidc_callback" ],
+        )
+    {
+        my ($server, $path, $host, $expected) = @$case;
+        my $answer = browser()->raw("http://127.0.0.1:$port{$server}/", "GET $path HTTP/1.1\r\nHost: $host\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+        my ($location) = $answer =~ /^Location: (.*?)\r?$/mi;
+        my ($uri) = ($location // '') =~ /[?&]redirect_uri=([^&]+)/;
+        is($uri ? OIDC::Browser::unescape($uri) : 'first ' . ($location // $answer), $expected, "$server, Host $host, $path");
+    }
 };
 
 log_ok();

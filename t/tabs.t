@@ -242,6 +242,7 @@ subtest 'a login that begins again and again ends at a page' => sub {
     is($status, 400, 'an error');
     cmp_ok($rounds, '<=', 4, "after $rounds rounds");
     ok($nginx->wait_reason('login_loop'), 'login_loop');
+    like($nginx->log_text($nginx->{mark}), qr/\[error\].*login_loop/, '... a fault of the configuration');
 };
 
 subtest 'session fixation' => sub {

@@ -29,6 +29,8 @@ http {
         location /401/      { auth_oidc_unauth 401; proxy_pass http://127.0.0.1:%%app%%; }
         location /403/      { auth_oidc_unauth 403; proxy_pass http://127.0.0.1:%%app%%; }
         location /pass/     { auth_oidc_unauth pass; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub "s:$oidc_claim_sub"; proxy_set_header X-In "a:$oidc_authenticated"; }
+        location /require/  { auth_oidc_unauth pass; auth_require $arg_ok error=404; proxy_pass http://127.0.0.1:%%app%%; }
+        location /var/pass/ { auth_oidc $arg_p; auth_oidc_unauth pass; auth_require $arg_ok; proxy_pass http://127.0.0.1:%%app%%; }
         location /off/      { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub "s:$oidc_claim_sub"; }
         location /ws/       { proxy_pass http://127.0.0.1:%%app%%; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
         location /var/      { auth_oidc $arg_p; proxy_pass http://127.0.0.1:%%app%%; }
@@ -136,6 +138,11 @@ for my $answer ($navigation->('/pass/x'), $xhr->('/pass/x')) {
     is(scalar(@{ $answer->{set_cookies} }), 0, '... and no cookie');
 }
 
+is($navigation->('/require/x')->status, 404, 'pass and auth_require: the value is missing');
+is($navigation->('/require/x?ok=1')->status, 200, '... is there');
+is($navigation->('/var/pass/x?p=')->status, 403, 'pass, an empty variable and auth_require: the value is missing');
+is($navigation->('/var/pass/x?p=&ok=1')->status, 200, '... is there');
+
 subtest 'with a session' => sub {
     my $browser = browser();
     my $page = $browser->navigate(rp('/redirect/x'));
@@ -161,7 +168,9 @@ subtest 'auth_oidc with a variable' => sub {
     refused($navigation->('/var/x?p='), 'empty');
     $nginx->mark;
     is($navigation->('/var/x?p=nobody')->status, 500, 'an unknown name is an error');
-    like($nginx->log_text($nginx->{mark}), qr/\[error\].*oidc: /, '... and is logged');
+    like($nginx->log_text($nginx->{mark}), qr{\[error\].*oidc: provider_unknown: provider "nobody": auth_oidc: no such oidc_provider, client: .*, path: /var/x$}m, '... and is logged');
+    $navigation->('/var/x?p=' . 'n' x 1000);
+    like($nginx->log_text($nginx->{mark}), qr/provider "n{64}": /, '... cut');
 };
 
 subtest 'a body that nobody read is no next request' => sub {

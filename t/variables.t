@@ -25,7 +25,9 @@ http {
     oidc_claim_set $email_user     source=userinfo email;
     oidc_claim_set $dotted         http://example.org/claims.role;
     oidc_claim_set $spaced         "a claim";
+    oidc_claim_set $inner          test inner;
 
+    log_format requests '$request';
     log_format events '$oidc_event|$uri|$oidc_provider|$oidc_session_hash|$status|$request_method';
 
     oidc_provider op {
@@ -46,6 +48,14 @@ http {
         redirect_uri            /oidc_callback_generic;
         scope                   openid profile email;
         login_uri               /tokens/login;
+    }
+    oidc_provider dead {
+        issuer                  %%op%%/api/v2;
+        client_id               generic-post;
+        client_secret           %%secret:generic-post%%;
+        ssl_trusted_certificate %%ca%%;
+        redirect_uri            /dead/callback;
+        error_uri               /dead;
     }
 
     server {
@@ -76,6 +86,7 @@ http {
         proxy_set_header X-Email-User    "[$email_user]";
         proxy_set_header X-Dotted        "[$dotted]";
         proxy_set_header X-Spaced        "[$spaced]";
+        proxy_set_header X-Inner         "[$inner]";
         proxy_set_header X-Claims        $oidc_claims;
         proxy_set_header X-Userinfo      $oidc_userinfo;
         proxy_set_header X-Access        "[$oidc_access_token]";
@@ -94,7 +105,9 @@ http {
         location /off/    { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; }
         location = /oidc_callback_generic { error_page 403 /denied; }
         location = /denied { auth_oidc off; return 200 "denied: $oidc_error"; }
-        location = /oops  { return 200 "e=$oidc_error d=$oidc_error_description i=$oidc_error_id"; }
+        location = /oops  { add_header X-Said "$oidc_error_description $oidc_error_id" always; return 200 "e=$oidc_error d=$oidc_error_description i=$oidc_error_id l=$oidc_login_url_op"; }
+        location /dead/   { auth_oidc dead; proxy_pass http://127.0.0.1:%%app%%; access_log %%dir%%/access.log requests; }
+        location = /dead  { internal; proxy_pass http://127.0.0.1:1; access_log %%dir%%/access.log requests; }
     }
 }
 NGINX
@@ -188,6 +201,29 @@ subtest 'odd values' => sub {
     is($page->seen('x-injected'), undef, 'CR LF within an array: escaped, no header of its own');
 };
 
+subtest 'nothing from outside adds a line to a header' => sub {
+    my $lines = "a\r\nX-Injected: yes";
+    $op->reset(callback => { error => 'odd', error_description => "$lines\r\n\r\nGET /x HTTP/1.1" });
+    my $page = browser()->navigate(rp('/x'));
+    like($page->{body}, qr/d=a  X-Injected: yes    GET/, '$oidc_error_description: spaces');
+    like($page->header('x-said'), qr/^a  X-Injected: yes/, '... in a header too');
+    is($page->header('x-injected'), '', '... no header of its own');
+    $op->reset(fail => { token => { mode => 'body', status => 400, type => 'application/json', body => '{"error":"invalid_grant","error_uri":"https://op.example/?id=a%0d%0aX-Injected:%20yes"}' } });
+    $page = browser()->navigate(rp('/x'));
+    like($page->{body}, qr/^e=token_refused/, '$oidc_error_id');
+    is($page->header('x-injected'), '', '... no header of its own');
+    for my $token ('access_token', 'id_token') {    # refused, or not shown
+        $op->reset(auto => 'angela', token => { set => { $token => $lines } }, idToken => { delete => ['at_hash'] });
+        $page = browser()->navigate(rp('/tokens/x'));
+        is($page->seen('x-injected'), undef, "\$oidc_$token");
+        unlike($page->seen('x-access') // '', qr/^\[a/, '... is not shown');
+    }
+    ($page) = with_userinfo({ $lines => 'x', test => { inner => $lines } });
+    is($page->seen('x-inner'), '[]', 'oidc_claim_set, raw, within an object: empty');
+    like($page->seen('x-claims'), qr/a\\r\\nX-Injected: yes/, '$oidc_claims: escaped');
+    is($page->seen('x-injected'), undef, '... no header of its own');
+};
+
 subtest 'UserInfo does not override the protocol' => sub {
     $op->reset(auto => 'angela', userinfo => { set => { iss => 'https://evil', aud => 'evil', exp => 1, acr => 'evil', nonce => 'evil', auth_time => 1, amr => ['evil'], azp => 'evil', sid => 'evil', at_hash => 'evil' } });
     my $page = browser()->navigate(rp('/x'));
@@ -267,14 +303,25 @@ subtest 'nothing is kept from one request to the next' => sub {
 
 subtest 'error_uri' => sub {
     $op->reset(auto => 'angela', callback => { error => 'access_denied', error_description => '<script>alert(1)</script>"&' });
-    my $page = browser()->navigate(rp('/x'));
+    my $page = browser()->navigate(rp('/x?a=1'));
     like($page->{body}, qr/e=login_cancelled/, '$oidc_error');
+    like($page->{body}, qr{l=/login\?return=%2Fx%3Fa%3D1$}, '$oidc_login_url: the page that was asked for');
+    like(browser()->get(rp('/oidc_callback?code=LIVECODE&state=' . 'S' x 43))->{body}, qr{l=/login\?return=%2F$}, '... unknown: /');
+    like(browser()->get(rp('/login?return=//e.tld'))->{body}, qr{l=/login\?return=%2F$}, '... refused: /');
     unlike($page->{body}, qr/<script>/, '$oidc_error_description is escaped');
     is($page->status, 403, 'the status stays');
     $page = browser()->navigate(rp('/tokens/x'));
     is($page->{body}, 'denied: login_cancelled', 'without error_uri: error_page');
     is($page->status, 403, '... with the status');
     $op->reset;
+};
+
+subtest "a callback's code is in no line of nginx's own" => sub {
+    is(browser()->get(rp("/dead/$_?state=x&code=LIVECODE"))->status, $_ eq 'callback' ? 502 : 302, $_) for 'callback', 'page';
+    like($nginx->log_text, qr{connect\(\) failed.*request: "GET /dead/callback HTTP/1\.1"}, 'a dead error_uri');
+    like(read_file($access_log), qr{^GET /dead/callback HTTP/1\.1$}m, '$request of an access log');
+    like(read_file($access_log), qr{^GET /dead/page\?state=x&code=LIVECODE HTTP/1\.1$}m, '... of another page is as it was');
+    unlike($nginx->log_text, qr/LIVECODE/, 'no code in the error log');
 };
 
 subtest '$oidc_event' => sub {

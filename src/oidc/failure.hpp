@@ -14,7 +14,7 @@ enum class Blame : std::uint8_t { browser, configuration, provider, us };
 // name, HTTP status shown to the browser, who is to blame (chooses the log level)
 #define OIDC_REASONS(X)                                                                                                       \
     X(callback_malformed, 400, browser)        X(state_missing, 400, browser)            X(state_unknown, 400, browser)       \
-    X(state_expired, 400, browser)             X(state_replayed, 400, browser)           X(login_loop, 400, browser)          \
+    X(state_expired, 400, browser)             X(state_replayed, 400, browser)           X(login_loop, 400, configuration)    \
     X(login_cancelled, 403, browser)           X(login_required, 403, browser)           X(return_refused, 400, browser)      \
     X(logout_state, 400, browser)              X(provider_error, 403, provider)          X(callback_issuer, 400, provider)    \
     X(provider_unreachable, 502, provider)     X(provider_timeout, 504, provider)        X(provider_busy, 503, provider)      \
@@ -31,7 +31,8 @@ enum class Blame : std::uint8_t { browser, configuration, provider, us };
     X(userinfo_encryption, 502, configuration) X(userinfo_malformed, 502, provider)      X(userinfo_refused, 502, provider)   \
     X(userinfo_expired, 502, configuration)    X(userinfo_signature, 502, provider)      X(userinfo_issuer, 502, provider)    \
     X(userinfo_subject, 403, provider)         X(userinfo_audience, 502, provider)                                            \
-    X(session_too_large, 502, configuration)   X(session_store, 503, us)                 X(internal, 500, us)
+    X(session_too_large, 502, configuration)   X(session_store, 503, us)                 X(internal, 500, us)                 \
+    X(provider_unknown, 500, configuration)
 
 #define OIDC_REASON_NAME(name, status, blame) name,
 #define OIDC_REASON_ROW(name, status, blame) {#name, status, Blame::blame},

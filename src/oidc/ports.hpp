@@ -73,7 +73,6 @@ public:
 class Documents {
 public:
     virtual ~Documents() = default;
-    virtual const Endpoints* peek(const Provider& provider) = 0;                     // no wait; nullptr: a fetch is needed
     virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
     // A newer set than `seen` after an unknown kid or a failed signature, else `seen` again: at most one fetch per min_refresh.

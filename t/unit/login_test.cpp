@@ -63,7 +63,6 @@ public:
     std::shared_ptr<const Jwks> jwks = std::make_shared<Jwks>();
     bool down = false;
 
-    const Endpoints* peek(const Provider&) override { return down ? nullptr : &known; }
     Task<Endpoints> endpoints(const Provider&) override
     {
         if (down) fail(Reason::provider_unreachable);

@@ -395,8 +395,7 @@ sub log_ok
     $_->stop for @Nginx;
     my @allowed = @{ $o{allow} || [] };
     my $log = read_file(dir() . '/error.log');
-    # nginx itself quotes the request line, and with it the code, when a browser leaves while its callback waits
-    my @lines = map { /client prematurely closed connection/ ? s/, request: ".*//r : $_ } split /\n/, $log;
+    my @lines = split /\n/, $log;
     my @bad = grep {
         my $line = $_;
         $line =~ /\[(?:alert|crit|emerg)\]|exited on signal|open socket #|heap-buffer|runtime error:/ && !grep { $line =~ $_ } @allowed
