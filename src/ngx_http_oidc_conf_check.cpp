@@ -37,8 +37,6 @@ struct Completion {
     void apply_profile() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
-        std::string_view slash = provider.issuer.ends_with('/') ? "" : "/";
-        default_to("config_url", provider.config_url, provider.issuer + std::string(slash) + ".well-known/openid-configuration");
         default_to("pkce", provider.pkce, profile.pkce);
         default_to("userinfo", provider.userinfo, profile.userinfo);
         default_to("userinfo_format", provider.userinfo_format, profile.userinfo_format);

@@ -268,8 +268,7 @@ void NodeDocuments::require_no_failure_since(const Entry& entry, std::int64_t ti
 void NodeDocuments::accept(Entry& entry, const HttpResponse& response)
 {
     const std::string name = entry.describe();
-    if (response.transport == Transport::too_large) fail(entry.kind.malformed, name + ": larger than http_max_response");
-    require_response(response, name);
+    require_response(response, name, entry.kind.malformed);
     if (response.status != 200) fail(entry.kind.refused, name + ": HTTP status " + std::to_string(response.status));
 
     const std::int64_t now = std::max(now_ms(), entry.seen + 1);  // so that nobody takes it for the one before

@@ -130,21 +130,22 @@ struct Flow {
     {
     }
 
-    Task<Reply> travel(Existing existing)
+    Task<Reply> travel(SessionView existing)
     {
+        Journey journey{conf.provider, ports, request};
         switch (endpoint) {
-        case Endpoint::callback: return finish_login(conf.provider, ports, request, std::move(existing));
-        case Endpoint::login: return login_link(conf.provider, ports, request, std::move(existing));
-        case Endpoint::logout: return logout(conf.provider, ports, request);
-        case Endpoint::logged_out: return logged_out(conf.provider, ports, request);
-        default: return start_login(conf.provider, ports, request, Destination{return_path(request.target), 0});
+        case Endpoint::callback: return finish_login(journey, existing);
+        case Endpoint::login: return login_link(journey, existing);
+        case Endpoint::logout: return logout(journey);
+        case Endpoint::logged_out: return logged_out(journey);
+        default: return start_login(journey, Destination{return_path(request.target), 0});
         }
     }
 
-    Root drive(Existing existing)
+    Root drive(SessionView existing)
     {
         try {
-            reply = co_await travel(std::move(existing));
+            reply = co_await travel(existing);
         } catch (const Failure& why) {
             failure = why;
         } catch (const std::exception& e) {
@@ -177,11 +178,9 @@ struct Flow {
 
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
 {
-    SessionView session = session_of(r, conf);
-    Existing existing{static_cast<bool>(session), std::string(session.internal(entry_name::return_path)),
-                      std::string(session.internal(entry_name::state_hash))};
+    SessionView existing = session_of(r, conf);
     auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
-    flow->root = flow->drive(std::move(existing));
+    flow->root = flow->drive(existing);
     flow->root.start();
     RequestCtx* ctx = request_ctx(r, true);
     ctx->flow = flow;
@@ -196,7 +195,9 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         r->read_event_handler = ngx_http_block_reading;
         ctx.flow = nullptr;
         if (flow.failure) return refuse(r, flow.conf, *flow.failure);
-        ctx.event = events[static_cast<std::size_t>(flow.endpoint)];
+        const std::optional<Failure>& why = flow.reply->why;
+        if (why) log_failure(r, flow.conf, *why);
+        ctx.event = why ? name_of(why->reason) : events[static_cast<std::size_t>(flow.endpoint)];
         return apply_reply(r, *flow.reply);
     }
     if (r->connection->read->ready) {

@@ -27,10 +27,9 @@ const ProviderConf& provider_of(ngx_http_request_t* r, const Route& route)
     for (const ProviderConf* conf : route.providers) {
         request.base_url = base_url(r, *conf);
         request.https = request.base_url.starts_with("https:");
-        std::optional<Attempt> attempt = attempt_of_callback(request, main_conf(r).cookie_keys);
-        if (!attempt) continue;
+        const std::string name = provider_of_callback(request, main_conf(r).cookie_keys);
         for (const ProviderConf* named : route.providers) {
-            if (named->provider.name == attempt->provider) return *named;
+            if (named->provider.name == name) return *named;
         }
     }
     return *route.providers.front();
