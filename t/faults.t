@@ -121,7 +121,7 @@ my @faults = (
     [ 'html',     'token_refused|token_malformed',  'userinfo_refused',     qr/^502$/ ],
     [ 'empty',    'token_malformed',                'userinfo_malformed|userinfo_subject',   qr/^502$/ ],
     [ 'garbage',  'token_malformed',                'userinfo_malformed',   qr/^502$/ ],
-    [ 'huge',     'provider_unreachable',           'provider_unreachable', qr/^502$/ ],
+    [ 'huge',     'token_malformed',                'userinfo_malformed',   qr/^502$/ ],
     [ 'redirect', 'token_refused|token_malformed',  'userinfo_refused',     qr/^502$/ ],
     [ 'reset',    'provider_unreachable',           'provider_unreachable', qr/^502$/ ],
     [ 'truncate', 'provider_unreachable|token_malformed', 'provider_unreachable|userinfo_malformed', qr/^502$/ ],

@@ -36,7 +36,11 @@ std::string own_name(const Request& request, std::string_view prefix, std::strin
     return concat({request.https ? host_prefix : "", prefix, rest});
 }
 
-std::string cookie_name(std::string_view state, const Request& on) { return own_name(on, attempt_cookie_prefix, state.substr(0, 8)); }
+// By the first letters of its state.
+std::string cookie_name(std::string_view state, const Request& request)
+{
+    return own_name(request, attempt_cookie_prefix, state.substr(0, 8));
+}
 
 // The cookie is bound to its name and to the site it was set for.
 std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
@@ -140,7 +144,7 @@ std::optional<Attempt> attempt_of_query(const Request& request, const std::vecto
 // Makes the one use of an attempt, or says why this browser's return is not, or no longer, the answer to it.
 Task<std::optional<Failure>> use(Journey on, Purpose purpose, const std::optional<Attempt>& attempt)
 {
-    if (!attempt || attempt->purpose != purpose) co_return Failure(Reason::state_unknown, "this browser holds no cookie of that state");
+    if (!attempt || attempt->purpose != purpose) co_return Failure(Reason::state_unknown, "this browser has no such state");
     if (attempt->provider != on.provider.name) co_return Failure(Reason::state_unknown, "the state is another provider's");
     const std::int64_t end = attempt->created + on.provider.state_timeout;
     if (end <= on.request.now) co_return Failure(Reason::state_expired, "the state is older than state_timeout");
@@ -199,7 +203,8 @@ std::string authorization_url(const Provider& provider, const Endpoints& endpoin
 std::string other_site(const Provider& provider, const Request& request)
 {
     const std::string& uri = provider.redirect_uri;
-    if (uri.starts_with('/')) return {};
+    const bool same = uri.starts_with(request.base_url) && uri[request.base_url.size()] == '/';
+    if (same || uri.starts_with('/')) return {};
     const std::optional<Url> target = parse_url(uri), here = parse_url(request.base_url);
     const bool other = target && (!here || here->host != target->host);
     return other ? uri.substr(0, uri.find('/', uri.find("://") + 3)) : std::string();
@@ -344,7 +349,8 @@ Task<Reply> finish_login(Journey on, SessionView existing)
         Destination again{attempt->return_path, static_cast<std::uint8_t>(attempt->restarts + 1)};
         Reply reply = co_await start_login(on, std::move(again));
         reply.why = std::move(spent);
-        co_return std::move(reply).with(delete_attempt(*attempt, on.request));
+        reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+        co_return reply;
     }
     Endpoints endpoints = co_await on.ports.documents.endpoints(on.provider);
     require_code(callback, on.provider, endpoints);                                           // RFC 9207
@@ -369,7 +375,8 @@ Task<Reply> logout(Journey on)
     bool provider_can = !endpoints.end_session.empty() && !hint_missing;
     Reply reply = provider_can ? to_provider(on, endpoints, id_token) : after_logout(provider, on.request);
     reply.set_cookies.push_back(keep_rounds(provider, on.request, 0));
-    co_return std::move(reply).with(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
+    reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
+    co_return reply;
 }
 
 Task<Reply> logged_out(Journey on)
@@ -377,7 +384,9 @@ Task<Reply> logged_out(Journey on)
     std::optional<Attempt> attempt = attempt_of_query(on.request, on.ports.cookie_keys);
     std::optional<Failure> spent = co_await use(on, Purpose::logout, attempt);
     if (spent) fail(Reason::logout_state, spent->detail);
-    co_return after_logout(on.provider, on.request).with(delete_attempt(*attempt, on.request));
+    Reply reply = after_logout(on.provider, on.request);
+    reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+    co_return reply;
 }
 
 }  // namespace oidc

@@ -29,12 +29,6 @@ struct Reply {
     std::string location{};
     std::vector<std::string> set_cookies{};
     std::optional<Failure> why{};   // the login began again: what became of the one before, for the log
-
-    Reply&& with(std::string set_cookie) &&
-    {
-        set_cookies.push_back(std::move(set_cookie));
-        return std::move(*this);
-    }
 };
 
 struct HttpRequest {

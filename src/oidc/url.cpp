@@ -109,7 +109,7 @@ std::string concat(std::initializer_list<std::string_view> parts)
     for (std::string_view part : parts) size += part.size();
     std::string whole(size, '\0');
     char* to = whole.data();
-    for (std::string_view part : parts) to = std::ranges::copy(part, to).out;
+    for (std::string_view part : parts) to += part.copy(to, part.size());
     return whole;
 }
 
@@ -180,7 +180,8 @@ std::string append_args(std::string_view url, const std::vector<Arg>& args)
         out += '=';
         append_encoded<is_unreserved>(out, arg.value);
     }
-    return out.append(url.substr(base.size()));
+    out += url.substr(base.size());
+    return out;
 }
 
 std::optional<Url> parse_url(std::string_view text)
