@@ -67,6 +67,20 @@ std::string_view html_escaped(ngx_pool_t* pool, std::string text)
     return view(copy(pool, room));
 }
 
+// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
+// handler would add.
+void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider)
+{
+    ngx_log_t log = *r->connection->log;
+    log.handler = nullptr;
+    std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
+    if (!failure.detail.empty()) text += ": " + failure.detail;
+    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
+    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
+    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
+                  printable(view(r->uri)).c_str());
+}
+
 void run_phases(void* request)
 {
     auto* r = static_cast<ngx_http_request_t*>(request);
@@ -87,21 +101,22 @@ struct Flow {
     {
     }
 
-    Task<Reply> travel(Existing existing)
+    Task<Reply> travel(SessionView existing)
     {
+        Journey journey{conf.provider, ports, request};
         switch (endpoint) {
-        case Endpoint::callback: return finish_login(conf.provider, ports, request, std::move(existing));
-        case Endpoint::login: return login_link(conf.provider, ports, request, std::move(existing));
-        case Endpoint::logout: return logout(conf.provider, ports, request);
-        case Endpoint::logged_out: return logged_out(conf.provider, ports, request);
-        default: return start_login(conf.provider, ports, request, Destination{return_path(request.target), 0});
+        case Endpoint::callback: return finish_login(journey, existing);
+        case Endpoint::login: return login_link(journey, existing);
+        case Endpoint::logout: return logout(journey);
+        case Endpoint::logged_out: return logged_out(journey);
+        default: return start_login(journey, Destination{return_path(request.target), 0});
         }
     }
 
-    Root drive(Existing existing)
+    Root drive(SessionView existing)
     {
         try {
-            reply = co_await travel(std::move(existing));
+            reply = co_await travel(existing);
         } catch (const Failure& why) {
             failure = why;
         } catch (const std::exception& e) {
@@ -139,9 +154,9 @@ namespace {
 std::string asked_page(ngx_http_request_t* r, const Flow& flow)
 {
     if (flow.endpoint == Endpoint::page) return return_path(flow.request.target);
-    std::optional<Attempt> attempt = attempt_of_callback(flow.request, main_conf(r).cookie_keys);
+    std::optional<Origin> origin = origin_of_callback(flow.request, main_conf(r).cookie_keys);
     std::vector<Param> params = parse_query(flow.request.query).value_or(std::vector<Param>());
-    return attempt ? attempt->return_path : return_path(last_value(params, "return"));
+    return origin ? origin->return_path : return_path(last_value(params, "return"));
 }
 
 // While it waits, the client going away is noticed as ngx_http_limit_req_module does.
@@ -153,7 +168,9 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         ctx.flow = nullptr;
         const Provider& provider = flow.conf.provider;
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
-        ctx.event = events[static_cast<std::size_t>(flow.endpoint)];
+        const std::optional<Failure>& why = flow.reply->why;
+        if (why) log_failure(r, *why, provider.name);
+        ctx.event = why ? name_of(why->reason) : events[static_cast<std::size_t>(flow.endpoint)];
         return apply_reply(r, *flow.reply);
     }
     if (r->connection->read->ready) {
@@ -171,8 +188,8 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
 const ProviderConf* who_answers(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
     for (const ProviderConf* conf : providers) {
-        std::optional<Attempt> attempt = attempt_of_callback(make_request(r, *conf), main_conf(r).cookie_keys);
-        const ProviderConf* named = attempt ? find_provider(main_conf(r), attempt->provider) : nullptr;
+        std::optional<Origin> origin = origin_of_callback(make_request(r, *conf), main_conf(r).cookie_keys);
+        const ProviderConf* named = origin ? find_provider(main_conf(r), origin->provider) : nullptr;
         if (contains(providers, named)) return named;
     }
     return nullptr;
@@ -199,11 +216,9 @@ const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const Pr
 
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
 {
-    SessionView session = session_of(r, conf);
-    Existing existing{static_cast<bool>(session), std::string(session.internal(entry_name::return_path)),
-                      std::string(session.internal(entry_name::state_hash))};
+    SessionView existing = session_of(r, conf);
     auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
-    flow->root = flow->drive(std::move(existing));
+    flow->root = flow->drive(existing);
     flow->root.start();
     RequestCtx* ctx = request_ctx(r, true);
     ctx->flow = flow;
@@ -225,19 +240,11 @@ ngx_int_t answer(ngx_http_request_t* r)
     return send(r, NGX_HTTP_OK, "application/jwk-set+json", conf->provider.own_jwks);
 }
 
-// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
-// handler would add. Then the page of error_uri, whatever `satisfy` says.
+// The page of error_uri, whatever `satisfy` says.
 ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri,
                  std::string_view asked)
 {
-    ngx_log_t log = *r->connection->log;
-    log.handler = nullptr;
-    std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
-    if (!failure.detail.empty()) text += ": " + failure.detail;
-    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
-    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
-    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
-                  printable(view(r->uri)).c_str());
+    log_failure(r, failure, provider);
     RequestCtx* ctx = request_ctx(r, true);
     ctx->error = ctx->event = name_of(failure.reason);
     ctx->error_description = html_escaped(r->pool, failure.description);

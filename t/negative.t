@@ -299,6 +299,7 @@ my @cases = (
         [ 'MAC',                       fc => { tokenType => 'MAC' },                                       token_type => 502 ],
         [ 'no token_type',             fc => { token => { delete => ['token_type'] } },                    token_type => 502 ],
         [ 'no ID token',               any => { token => { delete => ['id_token'] } },                      id_token_missing => 502 ],
+        [ 'a header in it',            op => { token => { set => { access_token => "a\r\nX-Evil: 1" } } }, token_malformed => 502 ],
         [ 'no access token',           fc => { token => { delete => ['access_token'] } },                  token_malformed => 502 ],
         [ 'an ID token that is none',  fc => { token => { set => { id_token => 'x.y' } } },                id_token_malformed => 502 ],
         [ 'an ID token of 70 kB',      fc => { token => { set => { id_token => 'a.' . 'b' x 70000 . '.c' } } }, id_token_malformed => 502 ],

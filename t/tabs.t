@@ -98,8 +98,10 @@ subtest 'the callback is reloaded with a login cookie that came back' => sub {
     my $early = $browser->clone;          # what the browser holds before the answer arrives
     is($browser->get($url)->status, 302, 'the first is answered');
     my $before = token_requests();
+    $nginx->mark;
     my $second = $early->get($url);
     is($second->status, 302, 'the second: the login begins again by itself');
+    is(join(' ', $nginx->reasons), 'state_replayed', '... and the log says why');
     like($second->{location}, qr{^\Q$op->{origin}\E/}, 'at the provider');
     is(token_requests(), $before, 'the code is not sent a second time');
     is($early->navigate($second->{location})->status, 200, 'and arrives');
@@ -205,8 +207,10 @@ subtest 'state_timeout' => sub {
     my $url = way_back($browser, '/hasty/page');
     select undef, undef, undef, 2.05;
     my $before = token_requests();
+    $nginx->mark;
     my $answer = $browser->get($url);
     is($answer->status, 302, 'the login begins again by itself');
+    is(join(' ', $nginx->reasons), 'state_expired', '... and the log says why');
     like($answer->{location}, qr{^\Q$op->{origin}\E/}, '... at the provider');
     is(token_requests(), $before, 'without a token request');
     is($browser->navigate($answer->{location})->status, 200, 'and arrives');

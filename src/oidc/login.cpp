@@ -1,58 +1,178 @@
 #include "login.hpp"
 
+#include <charconv>
+
 #include "protocol.hpp"
 
 namespace oidc {
 namespace {
 
-constexpr std::uint8_t max_restarts = 3;  // of a login by itself: then a page says why
+constexpr std::uint8_t max_restarts = 3;        // of a login by itself: then a page says why
+constexpr std::size_t max_cookie_bytes = 4096;  // of all attempts together: a longer Cookie line may never reach the module
 
-// The query of a redirect URI (RFC 6749 4.1.2).
-struct Callback {
-    std::string code, state, iss, error, error_description;
+enum class Purpose : char { login = 1, logout = 2 };
+
+struct Attempt {
+    Purpose purpose = Purpose::login;
+    std::uint8_t restarts = 0;                  // how often this login began again by itself
+    std::int64_t created = 0;                   // Unix seconds
+    Digest seed{};
+    std::string provider, return_path = "/";
+    std::string acr;                            // the levels asked for, separated by spaces
+
+    // What derives from the seed: three times 43 characters of [A-Za-z0-9], 256 bits each. Not sealed.
+    static constexpr std::size_t length = 43;
+    std::array<char, 3 * length> letters{};
+    std::string_view state() const noexcept { return {letters.data(), length}; }
+    std::string_view nonce() const noexcept { return {letters.data() + length, length}; }
+    std::string_view verifier() const noexcept { return {letters.data() + 2 * length, length}; }
 };
 
-// The value of a parameter that may be there once, and then not empty; "" when it is absent.
-std::string once(const std::vector<Param>& params, std::string_view name)
+Digest use_key(const Attempt& attempt) { return sha256(view(attempt.seed)); }  // under which its one use is recorded
+
+std::string own_name(const Request& request, std::string_view prefix, std::string_view rest)
 {
-    std::string value;
-    for (const Param& param : params) {
-        if (param.name != name) continue;
-        if (param.value.empty() || !value.empty()) fail(Reason::callback_malformed);
-        value = param.value;
+    return concat({request.https ? host_prefix : "", prefix, rest});
+}
+
+// By the first letters of its state.
+std::string cookie_name(std::string_view state, const Request& request)
+{
+    return own_name(request, attempt_cookie_prefix, state.substr(0, 8));
+}
+
+// The cookie is bound to its name and to the site it was set for.
+std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
+
+CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
+
+// Unbiased letters from a stream of bytes: those above the largest multiple of 62 are skipped, one in 32. That so
+// many bytes hold too few letters happens once in 2^400.
+void derive(Attempt& attempt)
+{
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::array<unsigned char, 272> stream;
+    expand(view(attempt.seed), stream);
+    const unsigned char* from = stream.data();
+    for (char& letter : attempt.letters) {
+        while (*from >= 248 && from != &stream.back()) ++from;
+        letter = alphabet[*from++ % 62];
     }
-    return value;
 }
 
-Callback parse_callback(std::string_view query)
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
 {
-    const std::optional<std::vector<Param>> params = parse_query(query);
-    if (!params) fail(Reason::callback_malformed);
-    Callback callback{once(*params, "code"), once(*params, "state"), once(*params, "iss"), once(*params, "error"),
-                      std::string(last_value(*params, "error_description"))};
-    if (callback.state.empty()) fail(Reason::state_missing);
-    if (callback.code.empty() == callback.error.empty()) fail(Reason::callback_malformed, "neither or both of code and error");
-    return callback;
+    Attempt attempt;
+    attempt.purpose = purpose;
+    attempt.created = request.now;
+    attempt.provider = provider.name;
+    random(attempt.seed);
+    derive(attempt);
+    return attempt;
 }
 
-// RFC 9207: mix-up protection, on success and on error.
-void require_callback_issuer(const Callback& callback, const Provider& provider, const Endpoints& endpoints)
+// No newline in a provider's name or a local path.
+std::string plaintext(const Attempt& attempt)
 {
-    if (provider.iss_parameter == Switch::off) return;
-    const bool required = provider.iss_parameter == Switch::on || endpoints.callback_iss;
-    if (required && callback.iss.empty()) fail(Reason::callback_issuer, "no iss parameter");
-    if (!callback.iss.empty() && callback.iss != provider.issuer) fail(Reason::callback_issuer, "iss is another issuer");
+    const char head[] = {static_cast<char>(attempt.purpose), static_cast<char>(attempt.restarts)};
+    return concat({{head, sizeof(head)}, view(attempt.seed), std::to_string(attempt.created), "\n", attempt.provider, "\n",
+                   attempt.return_path, "\n", attempt.acr});
 }
 
-void require_no_provider_error(const Callback& callback)
+std::optional<Attempt> parse(std::string_view text)
 {
-    if (callback.error.empty()) return;
-    const Reason reason = callback.error == "access_denied"    ? Reason::login_cancelled
-                          : callback.error == "login_required" ? Reason::login_required
-                                                               : Reason::provider_error;
-    Failure failure(reason, "error \"" + callback.error.substr(0, 64) + "\"");
-    failure.description = callback.error_description.substr(0, 256);
-    throw failure;
+    Attempt attempt;
+    const std::size_t head_size = 2 + attempt.seed.size();
+    if (text.size() < head_size) return std::nullopt;
+    attempt.purpose = static_cast<Purpose>(text[0]);
+    attempt.restarts = static_cast<std::uint8_t>(text[1]);
+    std::copy(text.begin() + 2, text.begin() + head_size, attempt.seed.begin());
+    text.remove_prefix(head_size);
+    const std::string_view created = take(text, '\n');
+    std::from_chars(created.data(), created.data() + created.size(), attempt.created);
+    attempt.provider = take(text, '\n');
+    attempt.return_path = take(text, '\n');
+    attempt.acr = text;
+    derive(attempt);
+    return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
+}
+
+// Adds the Set-Cookie lines that keep `attempt` in the browser and delete the oldest ones, so that state_limit and 4 kB hold.
+void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
+                  RandomBytes random)
+{
+    constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
+    const std::string name = cookie_name(attempt.state(), request);
+    const std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
+    const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, cookie_name({}, request));
+    std::size_t bytes = name.size() + 1 + value.size();
+    for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
+        bytes += pending[i].first.size() + pending[i].second.size();
+        const bool full = kept >= provider.state_limit || bytes > max_cookie_bytes;
+        if (full) reply.set_cookies.push_back(delete_cookie(pending[i].first, attributes(request)));
+    }
+    reply.set_cookies.push_back(set_cookie(name, value, attributes(request), provider.state_timeout + afterlife));
+}
+
+std::string delete_attempt(const Attempt& attempt, const Request& request)
+{
+    return delete_cookie(cookie_name(attempt.state(), request), attributes(request));
+}
+
+// The attempt that `state` names, when this browser holds its cookie, unaltered. nullopt: no such cookie, or not ours.
+std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys)
+{
+    if (state.size() != Attempt::length) return std::nullopt;
+    const std::string name = cookie_name(state, request);
+    const std::string_view value = find_cookie(request.cookies, name);
+    for (const Secret& key : keys) {
+        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request), value);
+        std::optional<Attempt> attempt = opened ? parse(*opened) : std::nullopt;
+        if (attempt && equal_constant_time(attempt->state(), state)) return attempt;
+    }
+    return std::nullopt;
+}
+
+std::optional<Attempt> attempt_of_query(const Request& request, const std::vector<Secret>& keys)
+{
+    const std::vector<Param> params = parse_query(request.query).value_or(std::vector<Param>());
+    const bool once = std::ranges::count(params, std::string_view("state"), &Param::name) == 1;
+    return once ? open_attempt(last_value(params, "state"), request, keys) : std::nullopt;
+}
+
+// Makes the one use of an attempt, or says why this browser's return is not, or no longer, the answer to it.
+Task<std::optional<Failure>> use(Journey on, Purpose purpose, const std::optional<Attempt>& attempt)
+{
+    if (!attempt || attempt->purpose != purpose) co_return Failure(Reason::state_unknown, "this browser has no such state");
+    if (attempt->provider != on.provider.name) co_return Failure(Reason::state_unknown, "the state is another provider's");
+    const std::int64_t end = attempt->created + on.provider.state_timeout;
+    if (end <= on.request.now) co_return Failure(Reason::state_expired, "the state is older than state_timeout");
+    Digest key = use_key(*attempt);
+    bool first_use = co_await on.ports.sessions.use_once(key, end);
+    if (!first_use) co_return Failure(Reason::state_replayed, "the state was used before");
+    co_return std::nullopt;
+}
+
+// How many logins this browser has just finished without showing a session, and the Set-Cookie line that keeps a new number: a
+// browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.
+std::uint8_t rounds(const Provider& provider, const Request& request)
+{
+    const std::string_view value = find_cookie(request.cookies, own_name(request, rounds_cookie_prefix, provider.name));
+    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? static_cast<std::uint8_t>(value[0] - '0') : 0;
+}
+
+std::string keep_rounds(const Provider& provider, const Request& request, int number)
+{
+    constexpr Seconds memory = 10;  // a round without a person takes a second or two
+    const std::string name = own_name(request, rounds_cookie_prefix, provider.name);
+    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9)), attributes(request), memory)
+                      : delete_cookie(name, attributes(request));
+}
+
+// redirect_uri and post_logout_uri as sent: a path gets the site in front.
+std::string absolute_uri(const std::string& uri, const Request& request)
+{
+    return uri.starts_with('/') ? request.base_url + uri : uri;
 }
 
 bool uses_pkce(const Provider& provider, const Endpoints& endpoints)
@@ -82,41 +202,30 @@ std::string authorization_url(const Provider& provider, const Endpoints& endpoin
 std::string other_site(const Provider& provider, const Request& request)
 {
     const std::string& uri = provider.redirect_uri;
-    if (uri.starts_with('/')) return {};
+    const bool same = uri.starts_with(request.base_url) && uri[request.base_url.size()] == '/';
+    if (same || uri.starts_with('/')) return {};
     const std::optional<Url> target = parse_url(uri), here = parse_url(request.base_url);
     const bool other = target && (!here || here->host != target->host);
     return other ? uri.substr(0, uri.find('/', uri.find("://") + 3)) : std::string();
 }
 
-Reply redirect(std::string location) { return {302, std::move(location), {}}; }
-
 std::string state_hash(std::string_view state) { return base64url(view(sha256(state)).substr(0, 16)); }
 
-// A callback that comes again: to its page when its login has made a session, else the login begins once more.
-Task<Reply> come_again(const Provider& provider, Ports& ports, const Request& request, const Attempt& attempt, bool has_session)
-{
-    if (has_session) co_return redirect(request.base_url + attempt.return_path);
-    Destination again{attempt.return_path, static_cast<std::uint8_t>(attempt.restarts + 1)};
-    Reply reply = co_await start_login(provider, ports, request, std::move(again));
-    co_return std::move(reply).with(delete_attempt(attempt, request));
-}
-
 // Core 3.1.3.7, 5.3: whose tokens they are.
-Task<NewSession> identify(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Request& request,
-                          const Attempt& attempt, const Tokens& tokens)
+Task<NewSession> identify(Journey on, const Endpoints& endpoints, const Attempt& attempt, const Tokens& tokens)
 {
-    VerifyPolicy policy = id_token_policy(provider);
+    VerifyPolicy policy = id_token_policy(on.provider, endpoints);
     std::string token = tokens.id_token;
-    VerifiedJws verified = co_await open_token(std::move(token), provider, ports.documents, provider.id_token_encryption, policy);
-    Expected expected{std::string(attempt.nonce()), words(attempt.acr), tokens.access_token, provider.max_age};
-    require_id_token(verified, provider, expected, request.now);
+    VerifiedJws verified = co_await open_token(on, std::move(token), on.provider.id_token_encryption, policy);
+    Expected expected{std::string(attempt.nonce()), words(attempt.acr), tokens.access_token};
+    require_id_token(verified, on.provider, expected, on.request.now);
     NewSession session;
     session.id_claims = verified.claims();
     session.id_token = verified.compact();
     session.access_token = tokens.access_token;
-    if (!provider.userinfo) co_return session;
-    std::string subject = session.id_claims.string("sub").value_or("");
-    session.userinfo = co_await fetch_userinfo(provider, endpoints, ports, tokens, std::move(subject), request.now);
+    if (!on.provider.userinfo) co_return session;
+    std::string subject = session.id_claims.text("sub");
+    session.userinfo = co_await fetch_userinfo(on, endpoints, tokens, std::move(subject));
     co_return session;
 }
 
@@ -128,29 +237,30 @@ SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64
     return {now, now + std::min(provider.session_timeout, limit), access};
 }
 
-Task<Reply> complete(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Request& request,
-                     const Attempt& attempt, std::string code)
+Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& attempt, std::string code)
 {
+    const Provider& provider = on.provider;
+    const Request& request = on.request;
     std::string verifier(uses_pkce(provider, endpoints) ? attempt.verifier() : "");
     CodeExchange exchange{std::move(code), absolute_uri(provider.redirect_uri, request), std::move(verifier), use_key(attempt)};
-    Tokens tokens = co_await exchange_code(provider, endpoints, ports, std::move(exchange));
-    NewSession session = co_await identify(provider, endpoints, ports, request, attempt, tokens);
+    Tokens tokens = co_await exchange_code(on, endpoints, std::move(exchange));
+    NewSession session = co_await identify(on, endpoints, attempt, tokens);
     session.times = times_of(provider, tokens, request.now);
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
     session.state_hash = state_hash(attempt.state());
 
     Digest random;
-    ports.random(random);
+    on.ports.random(random);
     std::string id = base64url(view(random)), record = serialize(session);
     SessionKey key = sha256(id);
-    bool stored = co_await ports.sessions.put(key, std::move(record), session.times.expires);
+    bool stored = co_await on.ports.sessions.put(key, std::move(record), session.times.expires);
     if (!stored) fail(Reason::session_store, "no room in the session zone");
 
     std::string name = session_cookie_name(provider, request.https);
     SessionKey old_key = sha256(find_cookie(request.cookies, name));
-    co_await ports.sessions.take(old_key);
-    Reply reply = redirect(request.base_url + attempt.return_path);
+    co_await on.ports.sessions.take(old_key);
+    Reply reply{302, request.base_url + attempt.return_path};
     reply.set_cookies = {set_cookie(name, id, session_cookie_attributes(provider, request.https)),
                          keep_rounds(provider, request, attempt.restarts + 1), delete_attempt(attempt, request)};
     co_return reply;
@@ -161,48 +271,37 @@ Reply after_logout(const Provider& provider, const Request& request)
 {
     const bool same = provider.logged_out_uri.empty() && !provider.logout_state;  // as the page that the provider leads back to
     const std::string& page = same ? provider.post_logout_uri : provider.logged_out_uri;
-    if (page.empty()) return {200, {}, {}};
-    return {302, absolute_uri(page, request), {}};
+    return page.empty() ? Reply{200} : Reply{302, absolute_uri(page, request)};
 }
 
-Reply to_provider(const Provider& provider, const Endpoints& endpoints, const Ports& ports, const Request& request,
-                  std::string_view id_token)
+Reply to_provider(Journey on, const Endpoints& endpoints, std::string_view id_token)
 {
     Reply reply;
-    const Attempt attempt = new_attempt(Purpose::logout, provider, request, ports.random);
-    const std::string back = absolute_uri(provider.post_logout_uri, request);
-    const bool hint = provider.logout_token_hint && !id_token.empty();
-    std::vector<Arg> params{hint ? Arg{"id_token_hint", id_token} : Arg{"client_id", provider.client_id}};
+    const Attempt attempt = new_attempt(Purpose::logout, on.provider, on.request, on.ports.random);
+    const std::string back = absolute_uri(on.provider.post_logout_uri, on.request);
+    const bool hint = on.provider.logout_token_hint && !id_token.empty();
+    std::vector<Arg> params{hint ? Arg{"id_token_hint", id_token} : Arg{"client_id", on.provider.client_id}};
     if (!back.empty()) params.push_back({"post_logout_redirect_uri", back});
-    if (!back.empty() && provider.logout_state) {
+    if (!back.empty() && on.provider.logout_state) {
         params.push_back({"state", attempt.state()});
-        keep_attempt(reply, attempt, provider, request, ports.cookie_keys.front(), ports.random);
+        keep_attempt(reply, attempt, on.provider, on.request, on.ports.cookie_keys.front(), on.ports.random);
     }
     reply.location = append_args(endpoints.end_session, params);
     return reply;
 }
 
-// The endpoints when they can be had: a provider that is down must not keep anyone logged in.
-Task<Endpoints> endpoints_or_none(const Provider& provider, Documents& documents)
-{
-    try {
-        co_return co_await documents.endpoints(provider);
-    } catch (const Failure&) {
-    }
-    co_return Endpoints();
-}
-
 }  // namespace
 
-std::string absolute_uri(const std::string& uri, const Request& request)
+std::optional<Origin> origin_of_callback(const Request& request, const std::vector<Secret>& cookie_keys)
 {
-    return uri.starts_with('/') ? request.base_url + uri : uri;
+    const std::optional<Attempt> attempt = attempt_of_query(request, cookie_keys);
+    return attempt ? std::optional<Origin>({attempt->provider, attempt->return_path}) : std::nullopt;
 }
 
 Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Request& request, Destination destination,
                   const Secret& cookie_key, RandomBytes random)
 {
-    if (std::string site = other_site(provider, request); !site.empty()) return redirect(site + destination.return_path);
+    if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
     Attempt attempt = new_attempt(Purpose::login, provider, request, random);
     attempt.restarts = std::max(destination.restarts, rounds(provider, request));
     if (attempt.restarts >= max_restarts) {
@@ -210,84 +309,84 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
     }
     attempt.return_path = std::move(destination.return_path);
     attempt.acr = request.acr;
-    Reply reply = redirect(authorization_url(provider, endpoints, request, attempt));
+    Reply reply{302, authorization_url(provider, endpoints, request, attempt)};
     keep_attempt(reply, attempt, provider, request, cookie_key, random);
     return reply;
 }
 
-Task<Reply> start_login(const Provider& provider, Ports& ports, const Request& request, Destination destination)
+Task<Reply> start_login(Journey on, Destination destination)
 {
-    Endpoints endpoints = co_await ports.documents.endpoints(provider);
-    co_return begin_login(provider, endpoints, request, std::move(destination), ports.cookie_keys.front(), ports.random);
+    Endpoints endpoints = co_await on.ports.documents.endpoints(on.provider);
+    const Secret& key = on.ports.cookie_keys.front();
+    co_return begin_login(on.provider, endpoints, on.request, std::move(destination), key, on.ports.random);
 }
 
-Task<Reply> login_link(const Provider& provider, Ports& ports, const Request& request, Existing existing)
+Task<Reply> login_link(Journey on, SessionView existing)
 {
-    std::optional<std::vector<Param>> params = parse_query(request.query);
+    std::optional<std::vector<Param>> params = parse_query(on.request.query);
     if (!params) fail(Reason::return_refused, "the query is malformed");
     Destination destination;
     for (const Param& param : *params) {
         if (param.name == "return") destination.return_path = param.value;
     }
     if (!is_local_path(destination.return_path)) fail(Reason::return_refused, "the return parameter is no path of this site");
-    if (existing.present) co_return redirect(request.base_url + destination.return_path);
-    co_return co_await start_login(provider, ports, request, std::move(destination));
+    if (existing) co_return Reply{302, on.request.base_url + destination.return_path};
+    co_return co_await start_login(on, std::move(destination));
 }
 
-std::optional<Attempt> attempt_of_callback(const Request& request, const std::vector<Secret>& cookie_keys)
+// A callback that comes late, or again, leads to its page when there is a session, else its login begins once more.
+Task<Reply> finish_login(Journey on, SessionView existing)
 {
-    const std::vector<Param> params = parse_query(request.query).value_or(std::vector<Param>());
-    const bool once = std::ranges::count(params, std::string_view("state"), &Param::name) == 1;
-    return once ? open_attempt(last_value(params, "state"), request, cookie_keys) : std::nullopt;
+    Callback callback = parse_callback(on.request.query);                                     // RFC 6749 4.1.2
+    std::optional<Attempt> attempt = open_attempt(callback.state, on.request, on.ports.cookie_keys);
+    if (!attempt && existing && existing.internal(entry_name::state_hash) == state_hash(callback.state)) {
+        co_return Reply{302, concat({on.request.base_url, existing.internal(entry_name::return_path)})};
+    }
+    std::optional<Failure> spent = co_await use(on, Purpose::login, attempt);
+    if (spent && spent->reason == Reason::state_unknown) throw *spent;                        // CSRF
+    if (spent && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
+    if (spent) {
+        Destination again{attempt->return_path, static_cast<std::uint8_t>(attempt->restarts + 1)};
+        Reply reply = co_await start_login(on, std::move(again));
+        reply.why = std::move(spent);
+        reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+        co_return reply;
+    }
+    Endpoints endpoints = co_await on.ports.documents.endpoints(on.provider);
+    require_code(callback, on.provider, endpoints);                                           // RFC 9207
+    co_return co_await complete(on, endpoints, *attempt, std::move(callback.code));
 }
 
-Task<Reply> finish_login(const Provider& provider, Ports& ports, const Request& request, Existing existing)
+Task<Reply> logout(Journey on)
 {
-    Callback callback = parse_callback(request.query);                                        // RFC 6749 4.1.2
-    std::optional<Attempt> attempt = open_attempt(callback.state, request, ports.cookie_keys);
-    if (!attempt && existing.present && existing.state_hash == state_hash(callback.state)) {
-        co_return redirect(request.base_url + existing.return_path);                          // reloaded after its success
-    }
-    if (!attempt || attempt->purpose != Purpose::login) fail(Reason::state_unknown);          // CSRF
-    if (attempt->provider != provider.name) fail(Reason::state_unknown, "the state is another provider's");
-    bool usable = end_of(*attempt, provider) > request.now;
-    if (usable) {
-        usable = co_await ports.sessions.use_once(use_key(*attempt), end_of(*attempt, provider));
-    }
-    if (!usable) {
-        co_return co_await come_again(provider, ports, request, *attempt, existing.present);
-    }
-    Endpoints endpoints = co_await ports.documents.endpoints(provider);
-    require_callback_issuer(callback, provider, endpoints);                                   // RFC 9207
-    require_no_provider_error(callback);
-    co_return co_await complete(provider, endpoints, ports, request, *attempt, std::move(callback.code));
-}
-
-Task<Reply> logout(const Provider& provider, Ports& ports, const Request& request)
-{
-    std::string name = session_cookie_name(provider, request.https);
-    SessionKey key = sha256(find_cookie(request.cookies, name));
-    std::optional<std::string> record = co_await ports.sessions.take(key);
+    const Provider& provider = on.provider;
+    std::string name = session_cookie_name(provider, on.request.https);
+    SessionKey key = sha256(find_cookie(on.request.cookies, name));
+    std::optional<std::string> record = co_await on.ports.sessions.take(key);
     SessionView session(record ? std::string_view(*record) : std::string_view());
     std::string_view id_token = session.binding() == provider.binding ? session.internal(entry_name::id_token) : std::string_view();
 
-    Endpoints endpoints = co_await endpoints_or_none(provider, ports.documents);
+    Endpoints endpoints;
+    try {
+        endpoints = co_await on.ports.documents.endpoints(provider);
+    } catch (const Failure&) {  // a provider that is down must not keep anyone logged in
+    }
     bool hint_missing = provider.profile != nullptr && provider.profile->logout_needs_hint && id_token.empty();
     bool provider_can = !endpoints.end_session.empty() && !hint_missing;
-    Reply reply = provider_can ? to_provider(provider, endpoints, ports, request, id_token) : after_logout(provider, request);
-    reply.set_cookies.push_back(keep_rounds(provider, request, 0));
-    co_return std::move(reply).with(delete_cookie(name, session_cookie_attributes(provider, request.https)));
+    Reply reply = provider_can ? to_provider(on, endpoints, id_token) : after_logout(provider, on.request);
+    reply.set_cookies.push_back(keep_rounds(provider, on.request, 0));
+    reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
+    co_return reply;
 }
 
-Task<Reply> logged_out(const Provider& provider, Ports& ports, const Request& request)
+Task<Reply> logged_out(Journey on)
 {
-    std::optional<Attempt> attempt = attempt_of_callback(request, ports.cookie_keys);
-    if (!attempt || attempt->purpose != Purpose::logout) fail(Reason::logout_state, "this browser holds no logout of that state");
-    if (attempt->provider != provider.name) fail(Reason::logout_state, "the state is another provider's");
-    if (end_of(*attempt, provider) <= request.now) fail(Reason::logout_state, "the state has expired");
-    bool first_use = co_await ports.sessions.use_once(use_key(*attempt), end_of(*attempt, provider));
-    if (!first_use) fail(Reason::logout_state, "the state was used before");
-    co_return after_logout(provider, request).with(delete_attempt(*attempt, request));
+    std::optional<Attempt> attempt = attempt_of_query(on.request, on.ports.cookie_keys);
+    std::optional<Failure> spent = co_await use(on, Purpose::logout, attempt);
+    if (spent) fail(Reason::logout_state, spent->detail);
+    Reply reply = after_logout(on.provider, on.request);
+    reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+    co_return reply;
 }
 
 }  // namespace oidc

@@ -25,14 +25,9 @@ struct Request {
 
 struct Reply {
     int status = 302;
-    std::string location;
-    std::vector<std::string> set_cookies;
-
-    Reply&& with(std::string set_cookie) &&
-    {
-        set_cookies.push_back(std::move(set_cookie));
-        return std::move(*this);
-    }
+    std::string location{};
+    std::vector<std::string> set_cookies{};
+    std::optional<Failure> why{};   // the login began again: what became of the one before, for the log
 };
 
 struct HttpRequest {
@@ -49,19 +44,17 @@ struct HttpResponse {
     std::string error;                     // of the transport, for the log
 };
 
-// Throws the provider_* Failure of a call that brought no response.
+// Throws the Failure of a call that brought no response: provider_*, or `too_large`.
 void require_response(const HttpResponse& response, std::string_view what, Reason too_large);
 
-class HttpClient {
-public:
+struct HttpClient {
     virtual ~HttpClient() = default;
     virtual Task<HttpResponse> send(HttpRequest request) = 0;  // never throws for a fault of the peer
 };
 
 // Times are Unix seconds. `record` is what session.hpp serialises.
 using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself is never stored
-class SessionStore {
-public:
+struct SessionStore {
     virtual ~SessionStore() = default;
     virtual Task<std::optional<std::string>> take(SessionKey key) = 0;              // get and delete
     virtual Task<bool> put(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: no room
@@ -70,8 +63,7 @@ public:
 };
 
 // Provider metadata and keys, cached for all workers, fetched by one of them.
-class Documents {
-public:
+struct Documents {
     virtual ~Documents() = default;
     virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
@@ -85,6 +77,13 @@ struct Ports {
     Documents& documents;
     RandomBytes random;
     const std::vector<Secret>& cookie_keys;  // the first seals, all open
+};
+
+// What the answer to a browser's request has at hand. Copied into every coroutine; what it names outlives them all.
+struct Journey {
+    const Provider& provider;
+    Ports& ports;
+    const Request& request;
 };
 
 }  // namespace oidc

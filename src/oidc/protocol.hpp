@@ -1,10 +1,18 @@
-// What a provider sends for one login: tokens, an ID token, UserInfo.
+// What a provider sends for one login: the callback, tokens, an ID token, UserInfo.
 #pragma once
 
 #include "jose.hpp"
 #include "ports.hpp"
 
 namespace oidc {
+
+// ---- The query of a redirect URI (RFC 6749 4.1.2)
+struct Callback {
+    std::string code, state, iss, error, error_description;
+};
+Callback parse_callback(std::string_view query);
+// Refuses an error, and with RFC 9207 (mix-up protection) what another issuer sent.
+void require_code(const Callback& callback, const Provider& provider, const Endpoints& endpoints);
 
 // ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
 struct Tokens {
@@ -19,20 +27,18 @@ struct CodeExchange {
 
 // The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type, id_token_missing,
 // provider_*.
-Task<Tokens> exchange_code(const Provider& provider, const Endpoints& endpoints, Ports& ports, CodeExchange exchange);
+Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange exchange);
 
 // ---- Signed tokens
 // Decrypts where the configuration says so, and verifies. An unknown kid or a failed signature asks once for newer keys.
-Task<VerifiedJws> open_token(std::string token, const Provider& provider, Documents& documents, const Encryption& encryption,
-                             const VerifyPolicy& policy);
-// The algorithms configured for ID tokens, else every asymmetric one.
-VerifyPolicy id_token_policy(const Provider& provider);
+Task<VerifiedJws> open_token(Journey on, std::string token, const Encryption& encryption, const VerifyPolicy& policy);
+// The algorithms configured for ID tokens, else the asymmetric ones that the metadata names, if it does.
+VerifyPolicy id_token_policy(const Provider& provider, const Endpoints& endpoints);
 // What this login asked for and received, to which its ID token must answer.
 struct Expected {
     std::string nonce;
     std::vector<std::string> acr;             // the levels asked for, empty: not judged
     std::string access_token;                 // for at_hash
-    std::optional<std::int64_t> max_age;      // seconds
 };
 
 // OpenID Connect Core 3.1.3.7, but for the signature. Throws Failure with an id_token_* Reason. `now` in Unix seconds.
@@ -44,7 +50,6 @@ bool acr_at_least(const std::vector<AcrOrder>& orders, const std::vector<std::st
 
 // ---- UserInfo (OpenID Connect Core 5.3): JSON, a signed JWT, or a JWT signed then encrypted
 // The claims, their `sub` equal to the ID token's (5.3.2). Reasons: userinfo_*, provider_*.
-Task<Json> fetch_userinfo(const Provider& provider, const Endpoints& endpoints, Ports& ports, const Tokens& tokens,
-                          std::string subject, std::int64_t now);
+Task<Json> fetch_userinfo(Journey on, const Endpoints& endpoints, const Tokens& tokens, std::string subject);
 
 }  // namespace oidc

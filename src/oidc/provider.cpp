@@ -112,11 +112,8 @@ std::string read_endpoint(const Row& row, const Json& document, bool http_allowe
 {
     const std::string name = row.name;
     const Json member = document.at(name);
-    if (!member || member.is_null()) {
-        if (row.required) fail(Reason::metadata_malformed, name + " is missing");
-        return {};
-    }
-    if (!member.is_string()) fail(Reason::metadata_malformed, name + " is not a string");
+    if (!row.required && (!member || member.is_null())) return {};
+    if (!member.is_string()) fail(Reason::metadata_malformed, name + " is missing or no string");
     const std::optional<Url> url = parse_url(member.text());
     if (!url) fail(Reason::metadata_endpoint, name + " is not an absolute URL");
     if (url->scheme != "https" && !http_allowed) fail(Reason::metadata_endpoint, name + " is not https");
@@ -188,6 +185,7 @@ Endpoints parse_metadata(const Provider& provider, std::string_view json)
         endpoints.*row.endpoint = given.empty() ? read_endpoint(row, document, site && is_loopback(site->host)) : given;
     }
     endpoints.auth_methods = document.strings("token_endpoint_auth_methods_supported");
+    endpoints.id_token_algs = document.strings("id_token_signing_alg_values_supported");
     endpoints.pkce_s256 = contains(document.strings("code_challenge_methods_supported"), "S256");
     endpoints.callback_iss = document.is_true("authorization_response_iss_parameter_supported");
     return endpoints;

@@ -18,6 +18,7 @@ enum class SameSite : std::uint8_t { lax, none, strict };
 struct Endpoints {
     std::string authorization, token, userinfo, jwks, end_session, revocation;
     std::vector<std::string> auth_methods;         // token_endpoint_auth_methods_supported
+    std::vector<std::string> id_token_algs;        // id_token_signing_alg_values_supported
     bool pkce_s256 = false, callback_iss = false;  // authorization_response_iss_parameter_supported
 };
 

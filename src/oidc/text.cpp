@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -13,8 +14,8 @@ namespace {
 
 constexpr std::size_t max_return_target = 2048;
 
-bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
-bool is_unreserved(char c) noexcept
+constexpr bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
+constexpr bool is_unreserved(char c) noexcept
 {
     const char letter = static_cast<char>(c | 0x20);
     return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
@@ -31,11 +32,21 @@ template <bool (*stays)(char) noexcept>
 void append_encoded(std::string& out, std::string_view bytes)
 {
     constexpr std::string_view digits = "0123456789ABCDEF";
-    for (char c : bytes) {
-        auto byte = static_cast<unsigned char>(c);
-        if (stays(c)) out += c;
-        else out += {'%', digits[byte >> 4], digits[byte & 15]};
+    static constexpr auto kept = [] {
+        std::array<bool, 256> table{};
+        for (int byte = 0; byte < 256; ++byte) table[byte] = stays(static_cast<char>(byte));
+        return table;
+    }();
+    const std::size_t before = out.size();
+    out.resize(before + 3 * bytes.size());
+    char* to = out.data() + before;
+    for (unsigned char byte : bytes) {
+        *to++ = kept[byte] ? static_cast<char>(byte) : '%';
+        if (kept[byte]) continue;
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
     }
+    out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 // The first byte of an address in dotted decimal or RFC 4291 text.
@@ -101,9 +112,9 @@ std::string concat(std::initializer_list<std::string_view> parts)
 {
     std::size_t size = 0;
     for (std::string_view part : parts) size += part.size();
-    std::string whole;
-    whole.reserve(size);
-    for (std::string_view part : parts) whole += part;
+    std::string whole(size, '\0');
+    char* to = whole.data();
+    for (std::string_view part : parts) to += part.copy(to, part.size());
     return whole;
 }
 
@@ -161,21 +172,27 @@ std::string_view last_value(const std::vector<Param>& params, std::string_view n
 
 std::string append_args(std::string_view url, const std::vector<Arg>& args)
 {
-    const std::string_view base = url.substr(0, url.find('#'));
-    std::string out{base};
+    std::string_view base = url.substr(0, url.find('#'));
+    std::size_t size = url.size();
+    for (const Arg& arg : args) size += 3 * (arg.name.size() + arg.value.size()) + 2;
+    std::string out;
+    out.reserve(size);
+    out = base;
+    char mark = base.find('?') == base.npos ? '?' : '&';
     for (const Arg& arg : args) {
-        if (!out.ends_with('?') && !out.ends_with('&')) out += out.find('?') == out.npos ? '?' : '&';
+        if (mark == '?' || !(out.ends_with('?') || out.ends_with('&'))) out += std::exchange(mark, '&');
         append_encoded<is_unreserved>(out, arg.name);
         append_encoded<is_unreserved>(out += '=', arg.value);
     }
-    return out.append(url.substr(base.size()));
+    out += url.substr(base.size());
+    return out;
 }
 
 std::optional<Url> parse_url(std::string_view text)
 {
     Url url;
     const std::size_t mark = text.find("://");
-    const bool plain = std::ranges::all_of(text, is_visible) && text.find_first_of("\\#") == text.npos;
+    const bool plain = is_visible(text) && text.find_first_of("\\#") == text.npos;
     if (mark == text.npos || !plain) return std::nullopt;
     url.scheme = lower(text.substr(0, mark));
     text.remove_prefix(mark + 3);
@@ -191,10 +208,15 @@ bool is_loopback(std::string_view host)
     return name == "localhost" || name.ends_with(".localhost") || name == "::1" || first_byte<AF_INET>(name) == 127;
 }
 
+bool is_visible(std::string_view text) noexcept
+{
+    return std::ranges::all_of(text, [](char c) { return is_visible(c); });
+}
+
 bool is_local_path(std::string_view target)
 {
     return target.starts_with('/') && !target.starts_with("//") && target.size() <= max_return_target &&
-           std::ranges::all_of(target, [](char c) { return is_visible(c) && c != '\\'; });
+           is_visible(target) && !contains(target, '\\');
 }
 
 std::string return_path(std::string_view target)

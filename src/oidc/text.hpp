@@ -71,6 +71,7 @@ std::optional<Url> parse_url(std::string_view url);
 // 127.0.0.0/8, ::1, localhost and names under .localhost. Dotted decimal only: other spellings are names.
 bool is_loopback(std::string_view host);
 
+bool is_visible(std::string_view text) noexcept;  // no byte outside 0x21..0x7e
 // A return target that stays on this site whatever the browser makes of it: "/" alone, or "/" and then neither "/" nor "\".
 bool is_local_path(std::string_view target);
 // The page a browser asked for, as a return path: bytes a header cannot hold are encoded, anything unsafe is "/".

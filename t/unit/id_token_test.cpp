@@ -58,7 +58,7 @@ Jwks keys() { return parse_jwks(tokens::jwks_text({tokens::jwk(key("P-256")), to
 
 VerifiedJws verify_id_token(const Jws& token, const Jwks& with, const Provider& of, const Expected& wanted)
 {
-    VerifiedJws jws(token, with, id_token_policy(of));
+    VerifiedJws jws(token, with, id_token_policy(of, Endpoints()));
     require_id_token(jws, of, wanted, now);
     return jws;
 }
@@ -256,6 +256,17 @@ TEST(IdToken, AtHashFollowsTheHashOfItsAlgorithm)
     EXPECT_EQ(judge({{"at_hash", quoted(base64url(hash("SHA256", "").substr(0, 16)))}}, without_token), "id_token_at_hash");
 }
 
+TEST(IdTokenPolicy, TakesOfTheMetadataWhatIsAsymmetric)
+{
+    Endpoints endpoints;
+    Provider given = provider();
+    EXPECT_EQ(id_token_policy(given, endpoints).algs.size(), 9u);
+    endpoints.id_token_algs = {"HS256", "none", "ES256", "RS256", "EdDSA"};
+    EXPECT_EQ(id_token_policy(given, endpoints).algs, (std::vector<std::string>{"RS256", "ES256"}));
+    given.id_token_algs = {"HS256"};
+    EXPECT_EQ(id_token_policy(given, endpoints).algs, given.id_token_algs);
+}
+
 TEST(IdTokenAcr, IsRequiredWhenALevelWasAskedFor)
 {
     Expected level = expected();
@@ -272,7 +283,7 @@ TEST(IdTokenAcr, IsRequiredWhenALevelWasAskedFor)
 
 TEST(IdTokenAuthTime, IsRequiredWithMaxAge)
 {
-    Expected aged = expected();
+    Provider aged = provider();
     aged.max_age = 300;
     const std::pair<std::string, const char*> rows[] = {
         {at(-300), "accepted"},
@@ -284,7 +295,7 @@ TEST(IdTokenAuthTime, IsRequiredWithMaxAge)
         {"-9007199254740992", "id_token_auth_time"},
         {"1e300", "id_token_auth_time"},
     };
-    for (const auto& [auth_time, reason] : rows) EXPECT_EQ(judge({{"auth_time", auth_time}}, aged), reason) << auth_time;
+    for (const auto& [auth_time, reason] : rows) EXPECT_EQ(judge({{"auth_time", auth_time}}, expected(), aged), reason) << auth_time;
     EXPECT_EQ(judge({{"auth_time", "\"x\""}}), "accepted");
 }
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 
+#include "oidc/cookie.hpp"
 #include "oidc/failure.hpp"
 #include "oidc/login.hpp"
 #include "oidc/session.hpp"
@@ -161,14 +162,14 @@ protected:
         return {};
     }
 
-    void answer(const std::string& nonce, const std::string& sub = "alice")
+    void answer(const std::string& nonce, const std::string& sub = "alice", const std::string& access_token = "at")
     {
         std::string claims = R"({"iss":"https://op.example","aud":"client","sub":")" + sub + R"(","iat":1800000000,"exp":1800000060,"nonce":")" +
                              nonce + R"("})";
         std::string token = hs256(claims);
         HttpResponse response;
         response.status = 200;
-        response.body = R"({"access_token":"at","token_type":"bearer","expires_in":60,"id_token":")" + token + R"("})";
+        response.body = R"({"access_token":")" + access_token + R"(","token_type":"bearer","expires_in":60,"id_token":")" + token + R"("})";
         http.replies.push_back(std::move(response));
     }
 
@@ -176,7 +177,7 @@ protected:
     {
         query = with;
         request.query = query;
-        run(finish_login(provider, ports, request, Existing()));
+        run(finish_login({provider, ports, request}, SessionView()));
     }
 };
 
@@ -238,7 +239,17 @@ TEST_F(Login, AReplayedStateBeginsAgainOnceAndThenStops)
     call_back("code=c1&state=" + param(url, "state"));
     ASSERT_TRUE(reply);
     EXPECT_TRUE(reply->location.starts_with("https://op.example/authorize?"));
+    ASSERT_TRUE(reply->why);
+    EXPECT_EQ(reply->why->reason, Reason::state_replayed);
     EXPECT_EQ(http.requests.size(), 1u);  // the code left once
+
+    cookies.clear();
+    url = begin();
+    request.now += provider.state_timeout;
+    call_back("code=c1&state=" + param(url, "state"));
+    ASSERT_TRUE(reply);
+    ASSERT_TRUE(reply->why);
+    EXPECT_EQ(reply->why->reason, Reason::state_expired);
 
     cookies.clear();
     url = begin(2);
@@ -260,6 +271,55 @@ TEST_F(Login, ARefusedCodeLeavesNoStateBehind)
     EXPECT_EQ(failure->reason, Reason::token_refused);
     EXPECT_EQ(failure->support_id, "abc-123");
     EXPECT_TRUE(sessions.states.empty());
+}
+
+TEST_F(Login, ATokenThatNoHeaderCanHoldIsRefused)
+{
+    provider.userinfo = true;
+    for (const char* token : {R"(a\r\nX: y)", R"(a\nb)", R"(a\u0000b)", "a b", R"(a\u007f)", "\u00e9"}) {
+        cookies.clear();
+        std::string url = begin();
+        answer(param(url, "nonce"), "alice", token);
+        call_back("code=c1&state=" + param(url, "state"));
+        ASSERT_TRUE(failure) << token;
+        EXPECT_EQ(failure->reason, Reason::token_malformed) << token;
+    }
+    EXPECT_EQ(http.requests.size(), 6u);  // never to UserInfo
+}
+
+TEST_F(Login, WhatAProviderSaysOfAnErrorHoldsNoControlCharacter)
+{
+    for (const char* id : {"a%0d%0ab", "a%00", "%3cb%3e", ""}) {
+        cookies.clear();
+        std::string url = begin();
+        HttpResponse refused;
+        refused.status = 400;
+        refused.body = R"({"error":"invalid_grant","error_uri":"https://docs.example/?id=)" + std::string(id) + R"("})";
+        http.replies.push_back(std::move(refused));
+        call_back("code=c1&state=" + param(url, "state"));
+        ASSERT_TRUE(failure);
+        EXPECT_EQ(failure->support_id, "") << id;
+    }
+    call_back("error=server_error&error_description=a%0d%0ab%00c%7f+d&state=" + param(begin(), "state"));
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->description, "a  b c  d");
+}
+
+TEST_F(Login, AnAnswerAboveHttpMaxResponseIsMalformed)
+{
+    provider.userinfo = true;
+    documents.known.userinfo = "https://op.example/userinfo";
+    HttpResponse large;
+    large.transport = Transport::too_large;
+    for (Reason reason : {Reason::token_malformed, Reason::userinfo_malformed}) {
+        cookies.clear();
+        std::string url = begin();
+        if (reason == Reason::userinfo_malformed) answer(param(url, "nonce"));
+        http.replies.push_back(large);
+        call_back("code=c1&state=" + param(url, "state"));
+        ASSERT_TRUE(failure);
+        EXPECT_EQ(failure->reason, reason);
+    }
 }
 
 TEST_F(Login, OfTooManyAttemptsTheOldestAreDropped)
@@ -323,7 +383,7 @@ TEST_F(Login, LogoutEndsTheSessionFirstEvenWhenTheProviderIsDown)
     keep(reply->set_cookies);
     documents.down = true;
     provider.post_logout_uri = "/bye";
-    run(logout(provider, ports, request));
+    run(logout({provider, ports, request}));
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->location, "https://rp.example/bye");
     EXPECT_TRUE(sessions.sessions.empty());
@@ -338,7 +398,7 @@ TEST_F(Login, LogoutReturnsWithTheStateItLeftWithOnce)
     answer(param(login, "nonce"));
     call_back("code=c1&state=" + param(login, "state"));
     keep(reply->set_cookies);
-    run(logout(provider, ports, request));
+    run(logout({provider, ports, request}));
     std::string url = reply->location;
     keep(reply->set_cookies);
     EXPECT_TRUE(sessions.sessions.empty());
@@ -346,10 +406,10 @@ TEST_F(Login, LogoutReturnsWithTheStateItLeftWithOnce)
     EXPECT_EQ(param(url, "client_id"), "");
     query = "state=" + param(url, "state");
     request.query = query;
-    run(logged_out(provider, ports, request));
+    run(logged_out({provider, ports, request}));
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->location, "https://rp.example/home");
-    run(logged_out(provider, ports, request));
+    run(logged_out({provider, ports, request}));
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->reason, Reason::logout_state);
 }
@@ -359,7 +419,7 @@ TEST_F(Login, ALoginStateIsNoLogoutState)
     std::string url = begin();
     query = "state=" + param(url, "state");
     request.query = query;
-    run(logged_out(provider, ports, request));
+    run(logged_out({provider, ports, request}));
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->reason, Reason::logout_state);
 }

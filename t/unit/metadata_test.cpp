@@ -84,6 +84,7 @@ TEST(Metadata, ReadsWhatItAdvertises)
     full.set("userinfo_endpoint", "https://op.example/userinfo");
     full.set("end_session_endpoint", "https://op.example/end");
     full.set("token_endpoint_auth_methods_supported", Json::parse(R"(["client_secret_post","client_secret_basic"])"));
+    full.set("id_token_signing_alg_values_supported", Json::parse(R"(["RS256","none"])"));
     full.set("code_challenge_methods_supported", Json::parse(R"(["plain","S256"])"));
     full.set("authorization_response_iss_parameter_supported", Json::parse(R"({"v":true})").at("v"));
 
@@ -95,6 +96,7 @@ TEST(Metadata, ReadsWhatItAdvertises)
     EXPECT_EQ(read.end_session, "https://op.example/end");
     EXPECT_EQ(read.revocation, "");
     EXPECT_EQ(read.auth_methods, (std::vector<std::string>{"client_secret_post", "client_secret_basic"}));
+    EXPECT_EQ(read.id_token_algs, (std::vector<std::string>{"RS256", "none"}));
     EXPECT_TRUE(read.pkce_s256);
     EXPECT_TRUE(read.callback_iss);
 }
