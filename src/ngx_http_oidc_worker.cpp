@@ -112,11 +112,11 @@ class NodeDocuments final : public Documents {
 public:
     NodeDocuments(HttpClient& http, Zone& zone, ngx_log_t* log) noexcept : http_{http}, zone_{zone}, log_{log} {}
 
-    Task<Endpoints> endpoints(const Provider& provider) override
+    Task<std::shared_ptr<const Endpoints>> endpoints(const Provider& provider) override
     {
         Entry& entry = metadata_of(provider);
         co_await land(entry);
-        co_return *entry.endpoints;
+        co_return entry.endpoints;
     }
 
     Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) override
@@ -291,7 +291,7 @@ Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
     co_await Until(start);
     try {
         if (ngx_exiting) co_return true;
-        Endpoints endpoints = co_await documents.endpoints(provider);
+        std::shared_ptr<const Endpoints> endpoints = co_await documents.endpoints(provider);
         if (ngx_exiting) co_return true;
         std::shared_ptr<const Jwks> keys = co_await documents.keys(provider);
     } catch (const std::exception& e) {

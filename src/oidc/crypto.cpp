@@ -1,6 +1,7 @@
 #include "crypto.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include <openssl/hmac.h>
@@ -10,7 +11,8 @@ namespace oidc {
 namespace {
 
 constexpr std::size_t key_size = 32, salt_size = 16, tag_size = 16, iv_size = 12;
-constexpr std::string_view zero_iv{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16}, gcm_iv = zero_iv.substr(0, iv_size);
+constexpr std::size_t head_size = salt_size + iv_size;  // of what is sealed
+constexpr std::string_view zero_iv{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16};
 
 void require(bool ok, const char* what)
 {
@@ -24,27 +26,31 @@ const EVP_MD* md_of(std::string_view alg)
     throw std::invalid_argument{"unknown hash"};
 }
 
-// One context for all ciphers, since a worker has a single thread: it is kept, the key schedule is not. With a tag it decrypts.
-// GCM, or with the longer IV of a counter CTR.
-bool run(const GcmInput& in, unsigned char* out, unsigned char* new_tag)
+// One for each use, since a worker has a single thread. Freed, it leaves nothing of its key.
+using Context = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+Context context_of(const char* name)
 {
-    static const Owned<EVP_CIPHER, EVP_CIPHER_free> gcm{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)},
-        ctr{EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr)};
-    static const Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free> owned{EVP_CIPHER_CTX_new()};
-    EVP_CIPHER_CTX* const context = owned.get();
-    const EVP_CIPHER* cipher = in.iv.size() == iv_size ? gcm.get() : ctr.get();
+    const Owned<EVP_CIPHER, EVP_CIPHER_free> cipher{EVP_CIPHER_fetch(nullptr, name, nullptr)};
+    Context context{EVP_CIPHER_CTX_new()};
+    require(EVP_CipherInit_ex2(context.get(), cipher.get(), nullptr, nullptr, 1, nullptr) == 1, name);
+    return context;
+}
+
+// Without a key: the one of the last call. With a tag it decrypts; else new_tag is written, but by a cipher that has none.
+bool process(const Context& with, const GcmInput& in, unsigned char* out, unsigned char* new_tag)
+{
+    EVP_CIPHER_CTX* const context = with.get();
     const auto aad_size = static_cast<int>(in.aad.size()), size = static_cast<int>(in.text.size());
+    const unsigned char* const key = in.key.empty() ? nullptr : bytes_of(in.key);
     const bool encrypt = in.tag.empty();
     std::string tag{in.tag};
     int written = 0;
-    const bool ok = EVP_CipherInit_ex2(context, cipher, bytes_of(in.key), bytes_of(in.iv), encrypt, nullptr) == 1 &&
-                    (aad_size == 0 || EVP_CipherUpdate(context, nullptr, &written, bytes_of(in.aad), aad_size) == 1) &&
-                    EVP_CipherUpdate(context, out, &written, bytes_of(in.text), size) == 1 &&
-                    (encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1) &&
-                    EVP_CipherFinal_ex(context, out + size, &written) == 1 &&
-                    (new_tag == nullptr || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
-    EVP_CIPHER_CTX_reset(context);
-    return ok;
+    return EVP_CipherInit_ex2(context, nullptr, key, bytes_of(in.iv), encrypt, nullptr) == 1 &&
+           (aad_size == 0 || EVP_CipherUpdate(context, nullptr, &written, bytes_of(in.aad), aad_size) == 1) &&
+           EVP_CipherUpdate(context, out, &written, bytes_of(in.text), size) == 1 &&
+           (encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1) &&
+           EVP_CipherFinal_ex(context, out + size, &written) == 1 &&
+           (new_tag == nullptr || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
 }
 
 }  // namespace
@@ -97,9 +103,10 @@ std::string hmac(std::string_view alg, std::string_view key, std::string_view by
 
 void expand(std::string_view seed, std::span<unsigned char> out)
 {
+    static const Context context = context_of("AES-256-CTR");
     std::ranges::fill(out, 0);
     const std::string_view zeros{reinterpret_cast<char*>(out.data()), out.size()};
-    require(seed.size() == key_size && run({seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
+    require(seed.size() == key_size && process(context, {seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
 }
 
 std::string base64(std::string_view bytes)
@@ -133,35 +140,40 @@ std::optional<std::string> open_gcm(const GcmInput& in)
 {
     if (in.key.size() != key_size || in.iv.size() != iv_size || in.tag.size() != tag_size) return std::nullopt;
     std::string plaintext(in.text.size(), '\0');
-    if (run(in, bytes_of(plaintext), nullptr)) return plaintext;
+    if (process(context_of("AES-256-GCM"), in, bytes_of(plaintext), nullptr)) return plaintext;
     OPENSSL_cleanse(plaintext.data(), plaintext.size());
     return std::nullopt;
 }
 
-// A fresh key for each salt, so that the IV may be constant: a 128-bit salt does not repeat. A plain hash derives it, since both
-// inputs are ours and the salt's length is fixed.
+// A random salt gives this worker a key of its own, so that a counter may be the IV. A plain hash derives it, since both inputs
+// are ours and the salt's length is fixed.
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random)
 {
-    std::string out(salt_size + plaintext.size() + tag_size, '\0');
-    random({bytes_of(out), salt_size});
-    Digest derived = sha256({key, std::string_view{out}.substr(0, salt_size)});
-    unsigned char* const text = bytes_of(out) + salt_size;
-    const bool ok = run({view(derived), gcm_iv, aad, plaintext, {}}, text, text + plaintext.size());
-    OPENSSL_cleanse(derived.data(), derived.size());
-    require(ok, "AES-GCM");
+    static const Context context = context_of("AES-256-GCM");
+    static std::string head(head_size, '\0');
+    static Secret kept;
+    static std::uint64_t count = 0;
+    const std::string_view salt = std::string_view{head}.substr(0, salt_size), iv = std::string_view{head}.substr(salt_size);
+    const bool fresh = kept.reveal() != key;
+    if (fresh) random({bytes_of(head), salt_size});
+    std::memcpy(head.data() + salt_size, &++count, sizeof count);
+    const Digest derived = fresh ? sha256({key, salt}) : Digest{};
+    std::string out = head;
+    out.resize(head_size + plaintext.size() + tag_size);
+    unsigned char* const text = bytes_of(out) + head_size;
+    const std::string_view new_key = fresh ? view(derived) : std::string_view{};
+    require(process(context, {new_key, iv, aad, plaintext, {}}, text, text + plaintext.size()), "AES-GCM");
+    if (fresh) kept = Secret(std::string{key});
     return base64url(out);
 }
 
 std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed)
 {
     const std::optional<std::string> bytes = base64url_decode(sealed);
-    if (!bytes || bytes->size() < salt_size + tag_size) return std::nullopt;
-    const std::string_view salt{bytes->data(), salt_size}, tag = std::string_view{*bytes}.substr(bytes->size() - tag_size),
-                           text = std::string_view{*bytes}.substr(salt_size, bytes->size() - salt_size - tag_size);
-    Digest derived = sha256({key, salt});
-    std::optional<std::string> plaintext = open_gcm({view(derived), gcm_iv, aad, text, tag});
-    OPENSSL_cleanse(derived.data(), derived.size());
-    return plaintext;
+    if (!bytes || bytes->size() < head_size + tag_size) return std::nullopt;
+    const std::string_view all{*bytes}, text = all.substr(head_size, all.size() - head_size - tag_size);
+    const Digest derived = sha256({key, all.substr(0, salt_size)});
+    return open_gcm({view(derived), all.substr(salt_size, iv_size), aad, text, all.substr(all.size() - tag_size)});
 }
 
 }  // namespace oidc

@@ -75,7 +75,8 @@ std::string base64(std::string_view bytes);                              // RFC 
 std::string base64url(std::string_view bytes);                           // section 5, unpadded
 std::optional<std::string> base64url_decode(std::string_view text);      // unpadded and canonical only (W3), else nullopt
 
-// AES-256-GCM under SHA-256(key | salt) with a fresh 16-byte salt: base64url(salt | ciphertext | tag).
+// AES-256-GCM under SHA-256(key | salt): base64url(salt | IV | ciphertext | tag). The 16-byte salt is drawn when this process first
+// seals with the key, the IV counts.
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random);
 std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed);
 

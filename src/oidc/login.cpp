@@ -316,9 +316,9 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
 
 Task<Reply> start_login(Journey on, Destination destination)
 {
-    Endpoints endpoints = co_await on.ports.documents.endpoints(on.provider);
+    std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
     const Secret& key = on.ports.cookie_keys.front();
-    co_return begin_login(on.provider, endpoints, on.request, std::move(destination), key, on.ports.random);
+    co_return begin_login(on.provider, *endpoints, on.request, std::move(destination), key, on.ports.random);
 }
 
 Task<Reply> login_link(Journey on, SessionView existing)
@@ -352,9 +352,9 @@ Task<Reply> finish_login(Journey on, SessionView existing)
         reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
         co_return reply;
     }
-    Endpoints endpoints = co_await on.ports.documents.endpoints(on.provider);
-    require_code(callback, on.provider, endpoints);                                           // RFC 9207
-    co_return co_await complete(on, endpoints, *attempt, std::move(callback.code));
+    std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
+    require_code(callback, on.provider, *endpoints);                                          // RFC 9207
+    co_return co_await complete(on, *endpoints, *attempt, std::move(callback.code));
 }
 
 Task<Reply> logout(Journey on)
@@ -366,14 +366,14 @@ Task<Reply> logout(Journey on)
     SessionView session(record ? std::string_view(*record) : std::string_view());
     std::string_view id_token = session.binding() == provider.binding ? session.internal(entry_name::id_token) : std::string_view();
 
-    Endpoints endpoints;
+    std::shared_ptr<const Endpoints> endpoints;
     try {
         endpoints = co_await on.ports.documents.endpoints(provider);
     } catch (const Failure&) {  // a provider that is down must not keep anyone logged in
     }
     bool hint_missing = provider.profile != nullptr && provider.profile->logout_needs_hint && id_token.empty();
-    bool provider_can = !endpoints.end_session.empty() && !hint_missing;
-    Reply reply = provider_can ? to_provider(on, endpoints, id_token) : after_logout(provider, on.request);
+    bool provider_can = endpoints && !endpoints->end_session.empty() && !hint_missing;
+    Reply reply = provider_can ? to_provider(on, *endpoints, id_token) : after_logout(provider, on.request);
     reply.set_cookies.push_back(keep_rounds(provider, on.request, 0));
     reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
     co_return reply;

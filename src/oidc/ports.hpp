@@ -65,7 +65,7 @@ struct SessionStore {
 // Provider metadata and keys, cached for all workers, fetched by one of them.
 struct Documents {
     virtual ~Documents() = default;
-    virtual Task<Endpoints> endpoints(const Provider& provider) = 0;
+    virtual Task<std::shared_ptr<const Endpoints>> endpoints(const Provider& provider) = 0;
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
     // A newer set than `seen` after an unknown kid or a failed signature, else `seen` again: at most one fetch per min_refresh.
     virtual Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) = 0;

@@ -116,9 +116,15 @@ TEST(Seal, OpensWithTheSameKeyAndContextOnly)
 
 TEST(Seal, IsNeverTwiceTheSame) { EXPECT_NE(seal(key, "", "text", system_random), seal(key, "", "text", system_random)); }
 
-TEST(Seal, TakesItsRandomnessAsAParameter)
+TEST(Seal, DrawsASaltForEachKeyAndCounts)
 {
-    EXPECT_EQ(seal(key, "a", "text", fixed_random), seal(key, "a", "text", fixed_random));
+    const std::string first = *base64url_decode(seal("one key", "a", "text", fixed_random)), salt(16, '\x5a');
+    const std::string second = *base64url_decode(seal("one key", "a", "text", system_random));
+    EXPECT_EQ(first.substr(0, 16), salt);
+    EXPECT_EQ(second.substr(0, 16), salt) << "nothing is drawn again";
+    EXPECT_NE(first.substr(16, 12), second.substr(16, 12));
+    EXPECT_NE(base64url_decode(seal("another key", "a", "text", system_random))->substr(0, 16), salt);
+    EXPECT_EQ(unseal("one key", "a", base64url(first)), "text");
 }
 
 TEST(Seal, ShowsNothingOfItsText)

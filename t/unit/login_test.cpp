@@ -63,10 +63,10 @@ public:
     std::shared_ptr<const Jwks> jwks = std::make_shared<Jwks>();
     bool down = false;
 
-    Task<Endpoints> endpoints(const Provider&) override
+    Task<std::shared_ptr<const Endpoints>> endpoints(const Provider&) override
     {
         if (down) fail(Reason::provider_unreachable);
-        co_return known;
+        co_return std::make_shared<const Endpoints>(known);
     }
     Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return jwks; }
     Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
