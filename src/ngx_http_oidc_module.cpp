@@ -10,7 +10,7 @@ ngx_str_t copy(ngx_pool_t* pool, std::string_view s)
 {
     auto* data = static_cast<u_char*>(ngx_pnalloc(pool, s.size() + 1));
     if (data == nullptr) throw std::bad_alloc{};
-    *std::copy(s.begin(), s.end(), data) = '\0';
+    data[s.copy(reinterpret_cast<char*>(data), s.size())] = '\0';
     return {s.size(), data};
 }
 

@@ -120,7 +120,8 @@ std::string base64url(std::string_view bytes)
 {
     std::string out = base64(bytes);
     out.resize((bytes.size() * 4 + 2) / 3);
-    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+    for (const auto& [plain, safe] : {std::pair{'+', '-'}, {'/', '_'}})
+        for (std::size_t at = out.find(plain); at != out.npos; at = out.find(plain, at + 1)) out[at] = safe;
     return out;
 }
 

@@ -37,16 +37,14 @@ void append_encoded(std::string& out, std::string_view bytes)
         for (int byte = 0; byte < 256; ++byte) table[byte] = stays(static_cast<char>(byte));
         return table;
     }();
-    const std::size_t before = out.size();
-    out.resize(before + 3 * bytes.size());
-    char* to = out.data() + before;
-    for (unsigned char byte : bytes) {
-        *to++ = kept[byte] ? static_cast<char>(byte) : '%';
-        if (kept[byte]) continue;
-        *to++ = digits[byte >> 4];
-        *to++ = digits[byte & 15];
+    while (!bytes.empty()) {
+        const auto run = std::ranges::find_if(bytes, [](unsigned char byte) { return !kept[byte]; });
+        out.append(bytes.begin(), run);
+        if (run == bytes.end()) return;
+        const auto byte = static_cast<unsigned char>(*run);
+        out += {'%', digits[byte >> 4], digits[byte & 15]};
+        bytes = {run + 1, bytes.end()};
     }
-    out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 // The first byte of an address in dotted decimal or RFC 4291 text.
