@@ -154,8 +154,9 @@ class Run {
   // The session, and the short-lived count of logins that stops a browser which drops it.
   async cookies(browser, row) {
     const all = await this.ours(browser);
-    const name = `${this.stack.tls ? '__Host-' : ''}NGX_OIDC_SESSION_${row}`;
-    check('the cookies after the login', all.map((c) => c.name).sort().join(' '), [`NGX_OIDC_ROUNDS_${row}`, name].sort().join(' '));
+    const prefix = this.stack.tls ? '__Host-' : '';
+    const name = `${prefix}NGX_OIDC_SESSION_${row}`;
+    check('the cookies after the login', all.map((c) => c.name).sort().join(' '), [`${prefix}NGX_OIDC_ROUNDS_${row}`, name].sort().join(' '));
     for (const cookie of all) {
       check(`${cookie.name}: HttpOnly, SameSite, Secure, Path`, [cookie.httpOnly, cookie.sameSite, cookie.secure, cookie.path].join(' '),
         `true Lax ${this.stack.tls} /`);
