@@ -93,6 +93,7 @@ deps:
 
 UNIT_SRCS := $(wildcard src/oidc/*.cpp t/unit/*_test.cpp)
 UNIT_OBJS := $(UNIT_SRCS:%.cpp=$(BUILD)/unit/%.o)
+DRIVER_OBJS := $(addprefix $(BUILD)/unit/,t/unit/differential/driver.o $(addprefix src/oidc/,text.o crypto.o jwks.o jose.o))
 UNIT_FLAGS := -std=c++20 -g $(if $(SANITIZE),-O0,-O1) -Wall -Wextra -Werror -Isrc -It/unit $(SANITIZE)
 
 $(BUILD)/unit/flags: FORCE
@@ -107,12 +108,17 @@ $(BUILD)/unit/%.o: %.cpp $(BUILD)/unit/flags
 $(BUILD)/unit/run: $(UNIT_OBJS)
 	$(CXX) $(SANITIZE) $(UNIT_OBJS) -o $@ -lgtest -lgtest_main -lcjose -ljansson -lcrypto -pthread
 
--include $(UNIT_OBJS:.o=.d)
+# The verdicts of the token layer, to be held against npm's jose.
+$(BUILD)/unit/differential: $(DRIVER_OBJS)
+	@$(CXX) $(SANITIZE) $(DRIVER_OBJS) -o $@ -lcjose -ljansson -lcrypto
+
+-include $(UNIT_OBJS:.o=.d) $(DRIVER_OBJS:.o=.d)
 
 unit:
 	@mkdir -p $(BUILD)
-	@+flock $(BUILD)/.unit-lock $(MAKE) --no-print-directory -j$(CPUS) $(BUILD)/unit/run
+	@+flock $(BUILD)/.unit-lock $(MAKE) --no-print-directory -j$(CPUS) $(BUILD)/unit/run $(BUILD)/unit/differential
 	$(BUILD)/unit/run --gtest_brief=1
+	t/providers/node 22 t/unit/differential.mjs $(BUILD)/unit/differential
 
 lint: build
 	t/lint $(MODULE)
