@@ -46,6 +46,7 @@ struct Completion {
         default_to("logout_state on", provider.logout_state, profile.logout_state);
         default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
         provider.cookie.name_given = has("cookie_name");
+        provider.config_url = metadata_url(provider);
 
         refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
         refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",

@@ -279,7 +279,7 @@ bool is_https(ngx_http_request_t* r, const ProviderConf& conf)
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf)
 {
     std::string_view uri = conf.provider.redirect_uri, host = view(r->headers_in.server);
-    if (std::optional<Url> fixed = parse_url(uri)) {
+    if (std::optional<Url> fixed = uri.starts_with('/') ? std::nullopt : parse_url(uri)) {
         bool other = host != fixed->host && asks_by_name(r);
         return other ? concat({fixed->scheme, "://", host}) : std::string(uri.substr(0, uri.find('/', uri.find("://") + 3)));
     }

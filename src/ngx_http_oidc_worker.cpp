@@ -119,6 +119,12 @@ public:
         co_return entry.endpoints;
     }
 
+    std::shared_ptr<const Endpoints> at_hand(const Provider& provider) override
+    {
+        Entry& entry = metadata_of(provider);
+        return ready(entry) ? entry.endpoints : nullptr;
+    }
+
     Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) override
     {
         Entry& metadata = metadata_of(provider);
@@ -144,7 +150,7 @@ public:
     }
 
 private:
-    Entry& metadata_of(const Provider& provider) { return find(provider, metadata_kind, metadata_url(provider)); }
+    Entry& metadata_of(const Provider& provider) { return find(provider, metadata_kind, provider.config_url); }
     Entry& keys_of(const Entry& entry) { return find(entry.provider, keys_kind, entry.endpoints->jwks); }
 
     Entry& find(const Provider& provider, const Kind& kind, const std::string& url)

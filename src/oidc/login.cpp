@@ -316,7 +316,10 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
 
 Task<Reply> start_login(Journey on, Destination destination)
 {
-    std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
+    std::shared_ptr<const Endpoints> endpoints = on.ports.documents.at_hand(on.provider);
+    if (!endpoints) {
+        endpoints = co_await on.ports.documents.endpoints(on.provider);
+    }
     const Secret& key = on.ports.cookie_keys.front();
     co_return begin_login(on.provider, *endpoints, on.request, std::move(destination), key, on.ports.random);
 }
