@@ -5,7 +5,7 @@
 #include <deque>
 #include <limits>
 
-#include "oidc/protocol.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
 namespace {

@@ -1,9 +1,5 @@
 #include "crypto.hpp"
 
-#include <algorithm>
-#include <cstring>
-#include <stdexcept>
-
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 

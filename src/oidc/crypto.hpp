@@ -2,17 +2,11 @@
 // allocates per call beyond its result.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+
+#include "text.hpp"
 
 namespace oidc {
 
@@ -59,7 +53,7 @@ inline const unsigned char* bytes_of(std::string_view text) noexcept { return re
 inline unsigned char* bytes_of(std::string& text) noexcept { return reinterpret_cast<unsigned char*>(text.data()); }
 
 using Digest = std::array<unsigned char, 32>;
-inline std::string_view view(const Digest& bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline std::string_view view(const Digest& bytes) noexcept { return stored(bytes); }
 
 using RandomBytes = void (*)(std::span<unsigned char> out);  // fills or throws: randomness is a parameter
 void system_random(std::span<unsigned char> out);  // RAND_bytes; throws std::runtime_error
@@ -80,10 +74,10 @@ std::optional<std::string> base64url_decode(std::string_view text);      // unpa
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random);
 std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed);
 
-// AES-256-GCM decryption; nullopt when a length is wrong (key 32, iv 12, tag 16) or the tag does not match.
 struct GcmInput {
     std::string_view key, iv, aad, text, tag;
 };
+// AES-256-GCM decryption; nullopt when a length is wrong (key 32, iv 12, tag 16) or the tag does not match.
 std::optional<std::string> open_gcm(const GcmInput& in);
 
 }  // namespace oidc

@@ -1,11 +1,7 @@
 // Why a login, a logout or a document was refused: one closed list, one stable identifier each.
 #pragma once
 
-#include <cstdint>
-#include <exception>
-#include <string>
-#include <string_view>
-#include <utility>
+#include "text.hpp"
 
 namespace oidc {
 

@@ -1,7 +1,5 @@
 #include "jose.hpp"
 
-#include <algorithm>
-
 #include <openssl/rsa.h>
 
 namespace oidc {
@@ -47,7 +45,7 @@ bool verifies(const Jws& token, const VerificationKey& key)
 void require_signature(const Jws& token, std::size_t size, const Jwks& keys, const JoseReasons& reasons)
 {
     int tries = 0;
-    for (const VerificationKey& key : keys.keys) {
+    for (const VerificationKey& key : keys) {
         const bool same_kid = token.kid().empty() || key.kid == token.kid();
         const bool same_alg = key.alg.empty() ? is_rsa_alg(token.alg()) : key.alg == token.alg();  // W7, W8: with type and curve
         if (!same_kid || !same_alg) continue;

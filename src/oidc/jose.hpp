@@ -6,7 +6,6 @@
 
 #include "crypto.hpp"
 #include "failure.hpp"
-#include "text.hpp"
 
 namespace oidc {
 
@@ -25,9 +24,7 @@ struct VerificationKey {
     std::size_t signature_size = 0;  // bytes: RSA modulus, or 2 * field size
     Owned<cjose_jwk_t, cjose_jwk_release> key;
 };
-struct Jwks {
-    std::vector<VerificationKey> keys;
-};
+using Jwks = std::vector<VerificationKey>;
 
 // Parses a fetched set. Keys that cannot verify a signature (oct, OKP, unknown curve, use=enc, weak RSA, key_ops
 // without verify) are left out; private members are dropped; at most 64 keys are read.
@@ -71,8 +68,8 @@ struct Compact {
 };
 
 struct VerifyPolicy {
-    std::vector<std::string> algs;          // allowed, from configuration only
-    const Secret* hmac_secret = nullptr;    // raw bytes; used only when an HS* is in algs
+    std::vector<std::string> algs;        // allowed, from configuration only
+    const Secret* hmac_secret = nullptr;  // raw bytes; used only when an HS* is in algs
     JoseReasons reasons;
 };
 

@@ -1,13 +1,9 @@
 // The provider's keys, and the relying party's own (client_key).
-#include <algorithm>
-#include <array>
-#include <bit>
-#include <list>
 #include <set>
-#include <stdexcept>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 
 #include "jose.hpp"
@@ -23,19 +19,24 @@ struct Curve {
     std::string_view crv, group, alg;
     std::size_t field_size;
 };
-constexpr std::array curves{
-    Curve{"P-256", "prime256v1", "ES256", 32},
-    Curve{"P-384", "secp384r1", "ES384", 48},
-    Curve{"P-521", "secp521r1", "ES512", 66},
-};
+constexpr Curve curves[] = {
+    {"P-256", "prime256v1", "ES256", 32}, {"P-384", "secp384r1", "ES384", 48}, {"P-521", "secp521r1", "ES512", 66}};
 
 const Curve* find_curve(std::string_view Curve::*by, std::string_view name)
 {
     const auto* row = std::ranges::find(curves, name, by);
-    return row == curves.end() ? nullptr : row;
+    return row == std::end(curves) ? nullptr : row;
 }
 
 std::string bytes_in(const Json& jwk, std::string_view name) { return base64url_decode(jwk.text(name)).value_or(""); }
+
+// Secure numbers: OpenSSL wipes the copies that it makes of them, too.
+Number number_of(std::string bytes)
+{
+    Number number{BN_bin2bn(bytes_of(bytes), static_cast<int>(bytes.size()), BN_secure_new())};
+    OPENSSL_cleanse(bytes.data(), bytes.size());
+    return number;
+}
 
 // RFC 7517 section 4.3: an array of distinct strings.
 bool ops_allow_verify(const Json& jwk)
@@ -60,9 +61,7 @@ bool has_roca_fingerprint(const BIGNUM* modulus)
 // RFC 7518 section 6.3.1.1 forbids leading zero octets, yet mentions libraries that write one: the numbers count.
 std::size_t rsa_signature_size(const Json& jwk)
 {
-    const std::string n_bytes = bytes_in(jwk, "n"), e_bytes = bytes_in(jwk, "e");
-    const Number n{BN_bin2bn(bytes_of(std::string_view{n_bytes}), static_cast<int>(n_bytes.size()), nullptr)};
-    const Number e{BN_bin2bn(bytes_of(std::string_view{e_bytes}), static_cast<int>(e_bytes.size()), nullptr)};
+    const Number n = number_of(bytes_in(jwk, "n")), e = number_of(bytes_in(jwk, "e"));
     const int bits = BN_num_bits(n.get());
     const bool sound = bits >= min_rsa_bits && bits <= max_rsa_bits && BN_is_odd(n.get()) && BN_is_odd(e.get()) &&
                        !BN_is_one(e.get()) && BN_num_bits(e.get()) <= max_exponent_bits && !has_roca_fingerprint(n.get());
@@ -89,7 +88,6 @@ std::optional<VerificationKey> import_key(const Json& jwk)
     VerificationKey key{jwk.text("kid"), jwk.text("alg"), 0, nullptr};
     key.signature_size = signature_size(jwk, key.alg);
     if (key.signature_size == 0) return std::nullopt;
-
     Json members = Json::object();
     for (const char* name : {"kty", "n", "e", "crv", "x", "y"}) members.set(name, jwk.at(name));
     const std::string text = members.dump();
@@ -123,11 +121,10 @@ std::string member(const Json& jwk, const std::string& name)
 Pkey read_jwk(const Json& jwk)
 {
     using Names = std::vector<std::pair<const char*, const char*>>;
-    const Names rsa{{"n", OSSL_PKEY_PARAM_RSA_N},          {"e", OSSL_PKEY_PARAM_RSA_E},
-                    {"d", OSSL_PKEY_PARAM_RSA_D},          {"p", OSSL_PKEY_PARAM_RSA_FACTOR1},
-                    {"q", OSSL_PKEY_PARAM_RSA_FACTOR2},    {"dp", OSSL_PKEY_PARAM_RSA_EXPONENT1},
-                    {"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2}, {"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1}};
-    const Names ec{{"d", OSSL_PKEY_PARAM_PRIV_KEY}};
+    const Names ec{{"d", OSSL_PKEY_PARAM_PRIV_KEY}},
+        rsa{{"n", OSSL_PKEY_PARAM_RSA_N},          {"e", OSSL_PKEY_PARAM_RSA_E},       {"d", OSSL_PKEY_PARAM_RSA_D},
+            {"p", OSSL_PKEY_PARAM_RSA_FACTOR1},    {"q", OSSL_PKEY_PARAM_RSA_FACTOR2}, {"dp", OSSL_PKEY_PARAM_RSA_EXPONENT1},
+            {"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2}, {"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1}};
     const std::string kty = jwk.text("kty"), crv = jwk.text("crv");
     const Curve* curve = find_curve(&Curve::crv, crv);
     if (jwk.has("keys")) refuse("it is a JWK set: give one key");
@@ -135,24 +132,22 @@ Pkey read_jwk(const Json& jwk)
     if (!jwk.has("d")) refuse("it is a public key: give the private one");
     if (kty == "EC" && curve == nullptr) refuse("curve \"" + crv + "\" is not supported: use P-256, P-384 or P-521");
 
-    std::list<std::string> values;
-    std::vector<OSSL_PARAM> params;
+    const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> build{OSSL_PARAM_BLD_new()};  // refers to all it is given
+    std::vector<Number> numbers;
     for (const auto& [name, parameter] : kty == "RSA" ? rsa : ec) {
-        std::string& value = values.emplace_back(member(jwk, name));
-        if constexpr (std::endian::native == std::endian::little) std::ranges::reverse(value);  // as OpenSSL takes integers
-        params.push_back(OSSL_PARAM_construct_BN(parameter, bytes_of(value), value.size()));
+        numbers.push_back(number_of(member(jwk, name)));
+        OSSL_PARAM_BLD_push_BN(build.get(), parameter, numbers.back().get());
     }
-    std::string group{kty == "EC" ? curve->group : ""}, point = kty == "EC" ? '\x04' + member(jwk, "x") + member(jwk, "y") : "";
+    const std::string point = kty == "EC" ? '\x04' + member(jwk, "x") + member(jwk, "y") : "";
     if (kty == "EC") {
-        params.push_back(OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size()));
-        params.push_back(OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()));
+        OSSL_PARAM_BLD_push_utf8_string(build.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve->group.data(), curve->group.size());
+        OSSL_PARAM_BLD_push_octet_string(build.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
     }
-    params.push_back(OSSL_PARAM_construct_end());
+    const Owned<OSSL_PARAM, OSSL_PARAM_free> params{OSSL_PARAM_BLD_to_param(build.get())};
     const PkeyContext context{EVP_PKEY_CTX_new_from_name(nullptr, kty.c_str(), nullptr)};
     EVP_PKEY* key = nullptr;
     EVP_PKEY_fromdata_init(context.get());
-    EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, params.data());
-    for (std::string& value : values) OPENSSL_cleanse(value.data(), value.size());
+    EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, params.get());
     if (key == nullptr) refuse("the members of the JWK do not make a key");
     return Pkey{key};
 }
@@ -179,7 +174,7 @@ void require_sound(EVP_PKEY* key, KeyUse use)
     if (EVP_PKEY_pairwise_check(context.get()) != 1) refuse("the private and the public part of the key do not belong together");
 }
 
-std::string integer_of(const EVP_PKEY* key, const char* name, std::size_t min_size)
+std::string integer_of(const EVP_PKEY* key, const char* name, std::size_t min_size = 0)
 {
     BIGNUM* found = nullptr;
     EVP_PKEY_get_bn_param(key, name, &found);
@@ -193,19 +188,12 @@ std::string integer_of(const EVP_PKEY* key, const char* name, std::size_t min_si
 // The members that RFC 7638 section 3.2 hashes, in its order: built from the public parameters alone.
 Json public_members(const EVP_PKEY* key)
 {
-    Json jwk = Json::object();
-    if (is_rsa(key)) {
-        jwk.set("e", integer_of(key, OSSL_PKEY_PARAM_RSA_E, 0));
-        jwk.set("kty", "RSA");
-        jwk.set("n", integer_of(key, OSSL_PKEY_PARAM_RSA_N, 0));
-        return jwk;
-    }
-    const Curve* curve = curve_of(key);
-    jwk.set("crv", curve->crv);
-    jwk.set("kty", "EC");
-    jwk.set("x", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve->field_size));
-    jwk.set("y", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve->field_size));
-    return jwk;
+    if (is_rsa(key))
+        return Json::object({{"e", integer_of(key, OSSL_PKEY_PARAM_RSA_E)}, {"kty", "RSA"},
+                             {"n", integer_of(key, OSSL_PKEY_PARAM_RSA_N)}});
+    const auto& [crv, group, alg, size] = *curve_of(key);
+    return Json::object({{"crv", std::string{crv}}, {"kty", "EC"}, {"x", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_X, size)},
+                         {"y", integer_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, size)}});
 }
 
 std::string_view use_name(KeyUse use) noexcept { return use == KeyUse::enc ? "enc" : "sig"; }
@@ -221,8 +209,8 @@ Jwks parse_jwks(std::string_view json)
     elements.resize(std::min(elements.size(), max_keys));
     Jwks set;
     for (const Json& element : elements)
-        if (std::optional<VerificationKey> key = import_key(element)) set.keys.push_back(std::move(*key));
-    if (set.keys.empty()) fail(Reason::jwks_malformed, "the key set holds no usable signature key");
+        if (std::optional<VerificationKey> key = import_key(element)) set.push_back(std::move(*key));
+    if (set.empty()) fail(Reason::jwks_malformed, "the key set holds no usable signature key");
     return set;
 }
 
@@ -239,7 +227,6 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     const Json jwk = is_jwk ? Json::parse(text) : Json{};
     if (is_jwk && !jwk) refuse("it is not a JSON Web Key: the JSON is malformed");
     if (jwk.has("use") && jwk.string("use") != use_name(use)) refuse("the JWK's own \"use\" is not the one of the directive");
-
     OwnKey key;
     key.key = is_jwk ? read_jwk(jwk) : read_pem(text);
     key.use = use;
@@ -247,12 +234,12 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     require_sound(pair, use);
     key.alg = alg.empty() ? jwk.text("alg") : std::string{alg};
     key.kid = kid.empty() ? jwk.text("kid") : std::string{kid};
-    const bool signs = use == KeyUse::sig && (is_rsa(pair) ? is_rsa_alg(key.alg) : key.alg == curve_of(pair)->alg);
-    const std::string encrypts = is_rsa(pair) ? "RSA-OAEP and RSA-OAEP-256" : "ECDH-ES";
-    const std::string signature = is_rsa(pair) ? "RS256 to PS512" : std::string{curve_of(pair)->alg};
-    if (!key.alg.empty() && !signs && !can_decrypt(key, key.alg))
-        refuse("the key cannot do \"" + key.alg + "\" with use=" + std::string{use_name(use)} + ", it can do " +
-               (use == KeyUse::enc ? encrypts : signature));
+    const std::string_view encrypts = is_rsa(pair) ? "RSA-OAEP and RSA-OAEP-256" : "ECDH-ES";
+    const std::string_view signs = is_rsa(pair) ? "RS256 to PS512" : curve_of(pair)->alg;
+    const bool can_sign = use == KeyUse::sig && (is_rsa(pair) ? is_rsa_alg(key.alg) : key.alg == signs);
+    if (!key.alg.empty() && !can_sign && !can_decrypt(key, key.alg))
+        refuse(concat({"the key cannot do \"", key.alg, "\" with use=", use_name(use), ", it can do ",
+                       use == KeyUse::enc ? encrypts : signs}));
     if (key.kid.empty()) key.kid = base64url(view(sha256(public_members(pair).dump())));
     return key;
 }

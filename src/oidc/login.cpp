@@ -1,24 +1,22 @@
 #include "login.hpp"
 
-#include <charconv>
-
-#include "protocol.hpp"
-
 namespace oidc {
 namespace {
 
-constexpr std::uint8_t max_restarts = 3;        // of a login by itself: then a page says why
+constexpr unsigned max_restarts = 3;            // of a login by itself: then a page says why
 constexpr std::size_t max_cookie_bytes = 4096;  // of all attempts together: a longer Cookie line may never reach the module
 
-enum class Purpose : char { login = 1, logout = 2 };
+enum class Purpose : std::uint32_t { login = 1, logout = 2 };
 
-struct Attempt {
-    Purpose purpose = Purpose::login;
-    std::uint8_t restarts = 0;                  // how often this login began again by itself
+struct AttemptHead {                            // sealed as it lies in memory
     std::int64_t created = 0;                   // Unix seconds
+    Purpose purpose = Purpose::login;
+    unsigned restarts = 0;                      // how often this login began again by itself
     Digest seed{};
-    std::string provider, return_path = "/";
-    std::string acr;                            // the levels asked for, separated by spaces
+};
+struct Attempt : AttemptHead {
+    std::string provider{}, return_path = "/";
+    std::string acr{};                          // the levels asked for, separated by spaces
 
     // What derives from the seed: three times 43 characters of [A-Za-z0-9], 256 bits each. Not sealed.
     static constexpr std::size_t length = 43;
@@ -62,10 +60,7 @@ void derive(Attempt& attempt)
 
 Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
 {
-    Attempt attempt;
-    attempt.purpose = purpose;
-    attempt.created = request.now;
-    attempt.provider = provider.name;
+    Attempt attempt{{request.now, purpose}, provider.name};
     random(attempt.seed);
     derive(attempt);
     return attempt;
@@ -74,22 +69,13 @@ Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& re
 // No newline in a provider's name or a local path.
 std::string plaintext(const Attempt& attempt)
 {
-    const char head[] = {static_cast<char>(attempt.purpose), static_cast<char>(attempt.restarts)};
-    return concat({{head, sizeof(head)}, view(attempt.seed), std::to_string(attempt.created), "\n", attempt.provider, "\n",
-                   attempt.return_path, "\n", attempt.acr});
+    return concat({stored<AttemptHead>(attempt), attempt.provider, "\n", attempt.return_path, "\n", attempt.acr});
 }
 
 std::optional<Attempt> parse(std::string_view text)
 {
-    Attempt attempt;
-    const std::size_t head_size = 2 + attempt.seed.size();
-    if (text.size() < head_size) return std::nullopt;
-    attempt.purpose = static_cast<Purpose>(text[0]);
-    attempt.restarts = static_cast<std::uint8_t>(text[1]);
-    std::copy(text.begin() + 2, text.begin() + head_size, attempt.seed.begin());
-    text.remove_prefix(head_size);
-    const std::string_view created = take(text, '\n');
-    std::from_chars(created.data(), created.data() + created.size(), attempt.created);
+    Attempt attempt{load<AttemptHead>(text)};
+    text.remove_prefix(std::min(sizeof(AttemptHead), text.size()));
     attempt.provider = take(text, '\n');
     attempt.return_path = take(text, '\n');
     attempt.acr = text;
@@ -155,17 +141,17 @@ Task<std::optional<Failure>> use(Journey on, Purpose purpose, const std::optiona
 
 // How many logins this browser has just finished without showing a session, and the Set-Cookie line that keeps a new number: a
 // browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.
-std::uint8_t rounds(const Provider& provider, const Request& request)
+unsigned rounds(const Provider& provider, const Request& request)
 {
     const std::string_view value = find_cookie(request.cookies, own_name(request, rounds_cookie_prefix, provider.name));
-    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? static_cast<std::uint8_t>(value[0] - '0') : 0;
+    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? value[0] - '0' : 0;
 }
 
-std::string keep_rounds(const Provider& provider, const Request& request, int number)
+std::string keep_rounds(const Provider& provider, const Request& request, unsigned number)
 {
     constexpr Seconds memory = 10;  // a round without a person takes a second or two
     const std::string name = own_name(request, rounds_cookie_prefix, provider.name);
-    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9)), attributes(request), memory)
+    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9U)), attributes(request), memory)
                       : delete_cookie(name, attributes(request));
 }
 
@@ -248,15 +234,12 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     session.times = times_of(provider, tokens, request.now);
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
-    session.state_hash = state_hash(attempt.state());
-
-    Digest random;
+    session.state_hash = state_hash(attempt.state());    Digest random;
     on.ports.random(random);
     std::string id = base64url(view(random)), record = serialize(session);
     SessionKey key = sha256(id);
     bool stored = co_await on.ports.sessions.put(key, std::move(record), session.times.expires);
     if (!stored) fail(Reason::session_store, "no room in the session zone");
-
     std::string name = session_cookie_name(provider, request.https);
     SessionKey old_key = sha256(find_cookie(request.cookies, name));
     co_await on.ports.sessions.take(old_key);
@@ -304,9 +287,8 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
     if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
     Attempt attempt = new_attempt(Purpose::login, provider, request, random);
     attempt.restarts = std::max(destination.restarts, rounds(provider, request));
-    if (attempt.restarts >= max_restarts) {
+    if (attempt.restarts >= max_restarts)
         fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");
-    }
     attempt.return_path = std::move(destination.return_path);
     attempt.acr = request.acr;
     Reply reply{302, authorization_url(provider, endpoints, request, attempt)};
@@ -329,9 +311,8 @@ Task<Reply> login_link(Journey on, SessionView existing)
     std::optional<std::vector<Param>> params = parse_query(on.request.query);
     if (!params) fail(Reason::return_refused, "the query is malformed");
     Destination destination;
-    for (const Param& param : *params) {
+    for (const Param& param : *params)
         if (param.name == "return") destination.return_path = param.value;
-    }
     if (!is_local_path(destination.return_path)) fail(Reason::return_refused, "the return parameter is no path of this site");
     if (existing) co_return Reply{302, on.request.base_url + destination.return_path};
     co_return co_await start_login(on, std::move(destination));
@@ -342,14 +323,13 @@ Task<Reply> finish_login(Journey on, SessionView existing)
 {
     Callback callback = parse_callback(on.request.query);                                     // RFC 6749 4.1.2
     std::optional<Attempt> attempt = open_attempt(callback.state, on.request, on.ports.cookie_keys);
-    if (!attempt && existing && existing.internal(entry_name::state_hash) == state_hash(callback.state)) {
+    if (!attempt && existing && existing.internal(entry_name::state_hash) == state_hash(callback.state))
         co_return Reply{302, concat({on.request.base_url, existing.internal(entry_name::return_path)})};
-    }
     std::optional<Failure> spent = co_await use(on, Purpose::login, attempt);
     if (spent && spent->reason == Reason::state_unknown) throw *spent;                        // CSRF
     if (spent && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
     if (spent) {
-        Destination again{attempt->return_path, static_cast<std::uint8_t>(attempt->restarts + 1)};
+        Destination again{attempt->return_path, attempt->restarts + 1};
         Reply reply = co_await start_login(on, std::move(again));
         reply.why = std::move(spent);
         reply.set_cookies.push_back(delete_attempt(*attempt, on.request));

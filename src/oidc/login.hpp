@@ -1,4 +1,5 @@
-// The journeys of a browser: login (OpenID Connect Core 3.1) and logout (OpenID Connect RP-Initiated Logout 1.0).
+// The journeys of a browser: login (OpenID Connect Core 3.1) and logout (OpenID Connect RP-Initiated Logout 1.0); and what a
+// provider sends for one login: the callback, tokens, an ID token, UserInfo.
 #pragma once
 
 #include "ports.hpp"
@@ -20,7 +21,7 @@ std::optional<Origin> origin_of_callback(const Request& request, const std::vect
 // Where a login leads, and how often it began again by itself.
 struct Destination {
     std::string return_path = "/";
-    std::uint8_t restarts = 0;
+    unsigned restarts = 0;
 };
 
 // ---- Login. `existing`: the live session of this provider, when the browser has one.
@@ -39,5 +40,51 @@ Task<Reply> finish_login(Journey on, SessionView existing);
 Task<Reply> logout(Journey on);
 // The return from the provider: verifies our `state` (single use). Reason::logout_state.
 Task<Reply> logged_out(Journey on);
+
+// ---- The query of a redirect URI (RFC 6749 4.1.2)
+struct Callback {
+    std::string code, state, iss, error, error_description;
+};
+Callback parse_callback(std::string_view query);
+// Refuses an error, and with RFC 9207 (mix-up protection) what another issuer sent.
+void require_code(const Callback& callback, const Provider& provider, const Endpoints& endpoints);
+
+// ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
+struct Tokens {
+    std::string id_token, access_token;
+    std::optional<std::int64_t> expires_in;   // seconds
+};
+
+struct CodeExchange {
+    std::string code, redirect_uri, verifier;  // verifier empty: no PKCE
+    Digest use_key;                            // of the attempt: a code that is refused for good leaves no trace of its state
+};
+
+// The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type, id_token_missing,
+// provider_*.
+Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange exchange);
+
+// ---- Signed tokens
+// Decrypts where the configuration says so, and verifies. An unknown kid or a failed signature asks once for newer keys.
+Task<VerifiedJws> open_token(Journey on, std::string token, const Encryption& encryption, const VerifyPolicy& policy);
+// The algorithms configured for ID tokens, else the asymmetric ones that the metadata names, if it does.
+VerifyPolicy id_token_policy(const Provider& provider, const Endpoints& endpoints);
+// What this login asked for and received, to which its ID token must answer.
+struct Expected {
+    std::string nonce;
+    std::vector<std::string> acr;             // the levels asked for, empty: not judged
+    std::string access_token;                 // for at_hash
+};
+
+// OpenID Connect Core 3.1.3.7, but for the signature. Throws Failure with an id_token_* Reason. `now` in Unix seconds.
+void require_id_token(const VerifiedJws& jws, const Provider& provider, const Expected& expected, std::int64_t now);
+// Checks 2-5 and 9-10 of it: issuer, audience, azp, exp, iat.
+void require_claims(const Json& claims, const Provider& provider, std::int64_t now);
+// True when `level` is one of `asked`, or stands above one of them in one of the provider's orders of strength.
+bool acr_at_least(const std::vector<AcrOrder>& orders, const std::vector<std::string>& asked, std::string_view level);
+
+// ---- UserInfo (OpenID Connect Core 5.3): JSON, a signed JWT, or a JWT signed then encrypted
+// The claims, their `sub` equal to the ID token's (5.3.2). Reasons: userinfo_*, provider_*.
+Task<Json> fetch_userinfo(Journey on, const Endpoints& endpoints, const Tokens& tokens, std::string subject);
 
 }  // namespace oidc

@@ -2,10 +2,6 @@
 // else), what it reads of a browser's request, and what it answers.
 #pragma once
 
-#include <memory>
-
-#include "crypto.hpp"
-#include "failure.hpp"
 #include "provider.hpp"
 #include "task.hpp"
 

@@ -1,7 +1,5 @@
 // What a provider sends for one login, and how it is judged: the callback, the tokens, the ID token, UserInfo.
-#include "protocol.hpp"
-
-#include <cctype>
+#include "login.hpp"
 
 namespace oidc {
 namespace {
@@ -20,7 +18,6 @@ HttpRequest token_request(const Provider& provider, const Endpoints& endpoints, 
     HttpRequest request{endpoints.token, {"Accept: application/json"}, std::nullopt, &provider.http};
     std::vector<Arg> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
     if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
-
     const std::vector<std::string>& offered = endpoints.auth_methods;  // none: client_secret_basic (Discovery 1.0 section 3)
     const bool post_only = contains(offered, "client_secret_post") && !contains(offered, "client_secret_basic");
     const std::string_view secret = provider.client_secret.reveal();
@@ -170,9 +167,8 @@ Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange 
     require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response);
     Failure failure = refusal(response);
-    if (failure.reason == Reason::token_refused) {
+    if (failure.reason == Reason::token_refused)
         co_await on.ports.sessions.forget(exchange.use_key);
-    }
     throw failure;
 }
 

@@ -1,8 +1,6 @@
 // What is known of each kind of provider, in one table; and what a provider says of itself.
 #include "provider.hpp"
 
-#include "failure.hpp"
-
 namespace oidc {
 namespace {
 
@@ -142,12 +140,10 @@ bool knows_acr(const Profile& profile, std::string_view level) noexcept
 
 std::string why_refused(const Profile& profile, std::string_view name, const std::string* value)
 {
-    if (profile.closed && !contains(profile.authorization_args, name)) {
+    if (profile.closed && !contains(profile.authorization_args, name))
         return concat({profile.title, " does not know the parameter \"", name, "\"; remove it"});
-    }
-    for (const ArgumentRule& rule : profile.argument_rules) {
+    for (const ArgumentRule& rule : profile.argument_rules)
         if (value != nullptr && rule.name == name && !rule.accepts(*value)) return concat({profile.title, " wants ", rule.wants});
-    }
     return {};
 }
 
@@ -177,7 +173,6 @@ Endpoints parse_metadata(const Provider& provider, std::string_view json)
     if (!document.is_object()) fail(Reason::metadata_malformed, "the provider metadata is no JSON object");
     const std::string issuer = document.string("issuer").value_or("none");  // Discovery 4.3: another's must not lend its endpoints
     if (issuer != provider.issuer) fail(Reason::metadata_issuer, "the provider metadata is of another issuer: " + issuer);
-
     Endpoints endpoints;
     const std::optional<Url> site = parse_url(provider.issuer);
     for (const Row& row : rows) {

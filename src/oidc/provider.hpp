@@ -1,8 +1,6 @@
 // A provider as configured: profile + directives, immutable after configuration. Lives as long as the configuration cycle.
 #pragma once
 
-#include <optional>
-
 #include "jose.hpp"
 
 namespace oidc {

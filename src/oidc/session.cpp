@@ -1,7 +1,5 @@
 #include "session.hpp"
 
-#include <cstring>
-
 namespace oidc {
 namespace {
 
@@ -28,21 +26,6 @@ struct Row {  // what stands before a name and its value
     Source source;
     Kind kind;
 };
-
-// Zeros of bytes that are cut. Records have no alignment of their own.
-template <class T>
-inline T load(std::string_view bytes) noexcept
-{
-    T value{};
-    if (bytes.size() >= sizeof(T)) std::memcpy(&value, bytes.data(), sizeof(T));
-    return value;
-}
-
-template <class T>
-std::string_view bytes_of(const T& value) noexcept
-{
-    return {reinterpret_cast<const char*>(&value), sizeof(T)};
-}
 
 struct Item {
     std::string_view name;
@@ -79,7 +62,7 @@ std::string_view claims_of(std::string_view record) noexcept
 void append(std::string& entries, std::string_view name, std::string_view value, Source source, Kind kind)
 {
     const Row row{static_cast<std::uint32_t>(value.size()), static_cast<std::uint16_t>(name.size()), source, kind};
-    entries.append(bytes_of(row)).append(name).append(value);
+    entries.append(stored(row)).append(name).append(value);
 }
 
 // To `meant` what a claim's name means from now on, to `others` the rest.
@@ -140,9 +123,7 @@ std::optional<std::string_view> strip_cookies(std::string_view header, char* out
     }
     if (kept == header.data()) return std::nullopt;
     end = std::copy(kept, header.data() + header.size(), end);
-    const std::string_view left{out, end};
-    const std::size_t front = std::min(left.find_first_not_of(" \t;"), left.size());
-    return left.substr(front, left.find_last_not_of(" \t;") + 1 - front);
+    return trim({out, end}, ';');
 }
 
 std::string set_cookie(std::string_view name, std::string_view value, const CookieAttributes& attributes,
@@ -183,7 +164,7 @@ std::string serialize(const NewSession& session)
     append_internal(others, entry_name::access_token, session.access_token);
     append_internal(others, entry_name::id_token, session.id_token);
     const Header header{magic, static_cast<std::uint32_t>(claims.size()), session.binding, session.times};
-    std::string record = concat({bytes_of(header), claims, others});
+    std::string record = concat({stored(header), claims, others});
     if (record.size() > max_record) fail(Reason::session_too_large, std::to_string(record.size()) + " bytes of claims and tokens");
     return record;
 }

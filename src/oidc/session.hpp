@@ -2,8 +2,6 @@
 // A request that has a session reads it where it lies: no parsing, no allocation.
 #pragma once
 
-#include <utility>
-
 #include "provider.hpp"
 
 namespace oidc {

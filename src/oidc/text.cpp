@@ -3,11 +3,8 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 
 namespace oidc {
 namespace {
@@ -63,15 +60,10 @@ bool parse_authority(std::string_view text, Url& url)
     url.host = lower(text.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end));
     const bool address = bracketed && end < text.size() && first_byte<AF_INET6>(url.host);
     if (!address && (bracketed || url.host.empty() || !std::ranges::all_of(url.host, is_unreserved))) return false;
-
     const std::string_view port = text.substr(bracketed ? end + 1 : end);
-    url.port = url.scheme == "https" ? 443 : 80;
-    if (port.empty()) return true;
-    std::uint16_t number = 0;
     const char* last = port.data() + port.size();
-    const bool whole = port.size() > 1 && std::from_chars(port.data() + 1, last, number).ptr == last;
-    url.port = number;
-    return port.front() == ':' && whole && number > 0;
+    std::uint16_t number = 0;
+    return port.empty() || (port.starts_with(':') && std::from_chars(port.data() + 1, last, number).ptr == last && number > 0);
 }
 
 // Looks at brackets outside strings only, so that nesting is judged before a recursive parser sees the text.
@@ -100,9 +92,8 @@ bool equal_no_case(std::string_view a, std::string_view b) noexcept
 std::vector<std::string> words(std::string_view text, char separator)
 {
     std::vector<std::string> found;
-    while (!text.empty()) {
+    while (!text.empty())
         if (std::string_view word = take(text, separator); !word.empty()) found.emplace_back(word);
-    }
     return found;
 }
 
@@ -229,6 +220,13 @@ Json Json::parse(std::string_view text, std::size_t max_depth)
 {
     if (deeper_than(text, max_depth)) return {};
     return Json{json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, nullptr)};
+}
+
+Json Json::object(std::initializer_list<Param> members)
+{
+    Json made{json_object()};
+    for (const Param& member : members) made.set(member.name, member.value);
+    return made;
 }
 
 std::optional<std::int64_t> Json::integer(std::string_view name) const

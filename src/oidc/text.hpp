@@ -1,11 +1,15 @@
 // Text as the web writes it: JSON, lists, percent encoding, queries, URLs (RFC 3986). Total parsers, no exceptions.
+// The base of this folder: the standard headers below are not repeated in the others.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <initializer_list>
-#include <iterator>
+#include <cstring>
+#include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,12 +33,29 @@ inline std::string_view take(std::string_view& rest, char separator) noexcept
     return front;
 }
 
-// Without the spaces and tabs around it.
-inline std::string_view trim(std::string_view text) noexcept
+// Without the spaces, tabs and `also` around it.
+inline std::string_view trim(std::string_view text, char also = ' ') noexcept
 {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    const auto blank = [also](char c) { return c == ' ' || c == '\t' || c == also; };
+    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && blank(text.back())) text.remove_suffix(1);
     return text;
+}
+
+// The bytes of a value as they lie in memory; and such a value from the front of some, T{} when they are cut.
+template <class T>
+std::string_view stored(const T& value) noexcept
+{
+    static_assert(std::has_unique_object_representations_v<T>, "no padding is stored");
+    return {reinterpret_cast<const char*>(&value), sizeof(T)};
+}
+
+template <class T>
+T load(std::string_view bytes) noexcept
+{
+    T value{};
+    if (bytes.size() >= sizeof(T)) std::memcpy(&value, bytes.data(), sizeof(T));
+    return value;
 }
 
 bool equal_no_case(std::string_view a, std::string_view b) noexcept;      // of ASCII letters
@@ -42,8 +63,7 @@ std::vector<std::string> words(std::string_view text, char separator = ' ');  //
 std::string concat(std::initializer_list<std::string_view> parts);
 std::string join(const std::vector<std::string>& words, std::string_view separator);
 
-// RFC 3986 unreserved bytes stay, the rest is %XX: for query values and form bodies (a space is %20).
-std::string percent_encode(std::string_view bytes);
+std::string percent_encode(std::string_view bytes);                // all but the unreserved bytes of RFC 3986: a space is %20
 std::optional<std::string> percent_decode(std::string_view text);  // + is a space; nullopt: a broken escape
 
 struct Param {
@@ -62,7 +82,6 @@ std::string append_args(std::string_view url, const std::vector<Arg>& args);
 
 struct Url {
     std::string scheme, host;  // lower case; an IPv6 host without its brackets
-    int port = 0;              // the scheme's own when none is written
     std::string path;          // with the query; at least "/"
 };
 
@@ -70,14 +89,13 @@ struct Url {
 std::optional<Url> parse_url(std::string_view url);
 // 127.0.0.0/8, ::1, localhost and names under .localhost. Dotted decimal only: other spellings are names.
 bool is_loopback(std::string_view host);
-
 bool is_visible(std::string_view text) noexcept;  // no byte outside 0x21..0x7e
 // A return target that stays on this site whatever the browser makes of it: "/" alone, or "/" and then neither "/" nor "\".
 bool is_local_path(std::string_view target);
 // The page a browser asked for, as a return path: bytes a header cannot hold are encoded, anything unsafe is "/".
 std::string return_path(std::string_view target);
 
-// ---- JSON (jansson) with value semantics: strict parsing, no exceptions from accessors
+// JSON (jansson) with value semantics: strict parsing, no exceptions from accessors.
 class Json {
 public:
     Json() noexcept = default;
@@ -89,10 +107,9 @@ public:
         return *this;
     }
     ~Json() { json_decref(value_); }
-
     // Duplicated members, trailing bytes and a nesting above `max_depth` are refused: an empty Json.
     static Json parse(std::string_view text, std::size_t max_depth = 64);
-    static Json object() { return Json{json_object()}; }
+    static Json object(std::initializer_list<Param> members = {});
     static Json of(std::string_view text) { return Json{json_stringn(text.data(), text.size())}; }  // empty when not UTF-8
 
     explicit operator bool() const noexcept { return value_ != nullptr; }

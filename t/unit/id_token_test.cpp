@@ -1,5 +1,5 @@
 // OpenID Connect Core 3.1.3.7, one table: a change of a valid token, and the Reason it is refused with.
-#include "oidc/protocol.hpp"
+#include "oidc/login.hpp"
 
 #include <gtest/gtest.h>
 

@@ -12,7 +12,7 @@ using tokens::jwk, tokens::jwks_text, tokens::key, tokens::verdict, tokens::with
 Json raw(std::string_view text) { return Json::parse(text); }
 Json rsa(const tokens::Members& members = {}) { return with(jwk(key("rsa2048")), members); }
 Json p256(const tokens::Members& members = {}) { return with(jwk(key("P-256")), members); }
-std::size_t usable(const std::vector<Json>& keys) { return parse_jwks(jwks_text(keys)).keys.size(); }
+std::size_t usable(const std::vector<Json>& keys) { return parse_jwks(jwks_text(keys)).size(); }
 
 Json with_json(Json json, std::string_view name, std::string_view text)
 {
@@ -30,17 +30,17 @@ TEST(Jwks, ReadsEachKindOfKey)
 {
     const Jwks set = parse_jwks(jwks_text({rsa({{"kid", "pkcs11:RS256:hsm"}, {"alg", "RS256"}, {"use", "sig"}}),
                                            p256({{"kid", "b"}}), jwk(key("P-384")), jwk(key("P-521"))}));
-    ASSERT_EQ(set.keys.size(), 4U);
-    EXPECT_EQ(set.keys[0].kid, "pkcs11:RS256:hsm");
-    EXPECT_EQ(set.keys[0].alg, "RS256");
-    EXPECT_EQ(set.keys[0].signature_size, 256U);
-    EXPECT_EQ(set.keys[1].alg, "ES256");
-    EXPECT_EQ(set.keys[1].signature_size, 64U);
-    EXPECT_EQ(set.keys[2].signature_size, 96U);
-    EXPECT_EQ(set.keys[2].alg, "ES384");
-    EXPECT_EQ(set.keys[3].signature_size, 132U);
-    EXPECT_EQ(set.keys[3].alg, "ES512");
-    EXPECT_EQ(set.keys[3].kid, "");
+    ASSERT_EQ(set.size(), 4U);
+    EXPECT_EQ(set[0].kid, "pkcs11:RS256:hsm");
+    EXPECT_EQ(set[0].alg, "RS256");
+    EXPECT_EQ(set[0].signature_size, 256U);
+    EXPECT_EQ(set[1].alg, "ES256");
+    EXPECT_EQ(set[1].signature_size, 64U);
+    EXPECT_EQ(set[2].signature_size, 96U);
+    EXPECT_EQ(set[2].alg, "ES384");
+    EXPECT_EQ(set[3].signature_size, 132U);
+    EXPECT_EQ(set[3].alg, "ES512");
+    EXPECT_EQ(set[3].kid, "");
 }
 
 TEST(Jwks, RefusesWhatIsNoKeySet)
@@ -132,8 +132,8 @@ TEST(Jwks, RefusesTheFingerprintOfRoca)
 TEST(Jwks, DropsPrivateMembers)
 {
     const Jwks set = parse_jwks(jwks_text({jwk(key("rsa2048"), true), jwk(key("P-256"), true)}));
-    ASSERT_EQ(set.keys.size(), 2U);
-    for (const VerificationKey& each : set.keys) {
+    ASSERT_EQ(set.size(), 2U);
+    for (const VerificationKey& each : set) {
         cjose_err error{};
         const std::unique_ptr<char, decltype(&std::free)> text{cjose_jwk_to_json(each.key.get(), true, &error), std::free};
         for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "k"}) EXPECT_FALSE(Json::parse(text.get()).has(name)) << name;

