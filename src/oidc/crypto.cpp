@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t key_size = 32, salt_size = 16, tag_size = 16, iv_size = 12;
 constexpr std::size_t head_size = salt_size + iv_size;  // of what is sealed
-constexpr std::string_view zero_iv{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16};
 
 void require(bool ok, const char* what)
 {
@@ -32,7 +31,7 @@ Context context_of(const char* name)
     return context;
 }
 
-// Without a key: the one of the last call. With a tag it decrypts; else new_tag is written, but by a cipher that has none.
+// Without a key: the one of the last call. With a tag it decrypts; else new_tag is written.
 bool process(const Context& with, const GcmInput& in, unsigned char* out, unsigned char* new_tag)
 {
     EVP_CIPHER_CTX* const context = with.get();
@@ -46,7 +45,7 @@ bool process(const Context& with, const GcmInput& in, unsigned char* out, unsign
            EVP_CipherUpdate(context, out, &written, bytes_of(in.text), size) == 1 &&
            (encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1) &&
            EVP_CipherFinal_ex(context, out + size, &written) == 1 &&
-           (new_tag == nullptr || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
+           (!encrypt || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, new_tag) == 1);
 }
 
 }  // namespace
@@ -97,14 +96,6 @@ std::string hmac(std::string_view alg, std::string_view key, std::string_view by
     return out;
 }
 
-void expand(std::string_view seed, std::span<unsigned char> out)
-{
-    static const Context context = context_of("AES-256-CTR");
-    std::ranges::fill(out, 0);
-    const std::string_view zeros{reinterpret_cast<char*>(out.data()), out.size()};
-    require(seed.size() == key_size && process(context, {seed, zero_iv, {}, zeros, {}}, out.data(), nullptr), "AES-CTR");
-}
-
 std::string base64(std::string_view bytes)
 {
     std::string out((bytes.size() + 2) / 3 * 4, '\0');
@@ -114,10 +105,15 @@ std::string base64(std::string_view bytes)
 
 std::string base64url(std::string_view bytes)
 {
-    std::string out = base64(bytes);
-    out.resize((bytes.size() * 4 + 2) / 3);
-    for (const auto& [plain, safe] : {std::pair{'+', '-'}, {'/', '_'}})
-        for (std::size_t at = out.find(plain); at != out.npos; at = out.find(plain, at + 1)) out[at] = safe;
+    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    std::string out((bytes.size() * 4 + 2) / 3, '\0');
+    char* to = out.data();
+    unsigned bits = 0, count = 0;  // the lowest `count` bits are not written yet
+    for (const unsigned char byte : bytes) {
+        bits = bits << 8 | byte;
+        for (count += 8; count >= 6; count -= 6) *to++ = letters[bits >> (count - 6) & 63];
+    }
+    if (count > 0) *to = letters[bits << (6 - count) & 63];
     return out;
 }
 

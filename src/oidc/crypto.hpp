@@ -63,7 +63,6 @@ Digest sha256(std::initializer_list<std::string_view> parts);            // of t
 inline Digest sha256(std::string_view bytes) { return sha256({bytes}); }
 std::string hash(std::string_view alg, std::string_view bytes);          // the SHA-2 whose size ends the name: "SHA384", "ES256"
 std::string hmac(std::string_view alg, std::string_view key, std::string_view bytes);
-void expand(std::string_view seed, std::span<unsigned char> out);        // a stream from a 256-bit seed: AES-256-CTR of zeros
 
 std::string base64(std::string_view bytes);                              // RFC 4648 section 4, padded
 std::string base64url(std::string_view bytes);                           // section 5, unpadded

@@ -12,21 +12,18 @@ struct AttemptHead {                            // sealed as it lies in memory
     std::int64_t created = 0;                   // Unix seconds
     Purpose purpose = Purpose::login;
     unsigned restarts = 0;                      // how often this login began again by itself
-    Digest seed{};
-};
-struct Attempt : AttemptHead {
-    std::string provider{}, return_path = "/";
-    std::string acr{};                          // the levels asked for, separated by spaces
-
-    // What derives from the seed: three times 43 characters of [A-Za-z0-9], 256 bits each. Not sealed.
-    static constexpr std::size_t length = 43;
-    std::array<char, 3 * length> letters{};
+    static constexpr std::size_t length = 43;   // of [A-Za-z0-9]: 256 bits
+    std::array<char, 3 * length + 7> letters{};  // 7: no padding
     std::string_view state() const noexcept { return {letters.data(), length}; }
     std::string_view nonce() const noexcept { return {letters.data() + length, length}; }
     std::string_view verifier() const noexcept { return {letters.data() + 2 * length, length}; }
 };
+struct Attempt : AttemptHead {
+    std::string provider{}, return_path = "/";
+    std::string acr{};                          // the levels asked for, separated by spaces
+};
 
-Digest use_key(const Attempt& attempt) { return sha256(view(attempt.seed)); }  // under which its one use is recorded
+Digest use_key(const Attempt& attempt) { return sha256(attempt.state()); }  // under which its one use is recorded
 
 std::string own_name(const Request& request, std::string_view prefix, std::string_view rest)
 {
@@ -44,25 +41,22 @@ std::string associated_data(const std::string& name, const Request& request) { r
 
 CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
 
-// Unbiased letters from a stream of bytes: those above the largest multiple of 62 are skipped, one in 32. That so
-// many bytes hold too few letters happens once in 2^400.
-void derive(Attempt& attempt)
+// Unbiased: a byte above the largest multiple of 62 is no letter.
+void draw(std::span<char> letters, RandomBytes random)
 {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    std::array<unsigned char, 272> stream;
-    expand(view(attempt.seed), stream);
-    const unsigned char* from = stream.data();
-    for (char& letter : attempt.letters) {
-        while (*from >= 248 && from != &stream.back()) ++from;
-        letter = alphabet[*from++ % 62];
+    std::array<unsigned char, 144> bytes;
+    for (std::size_t drawn = 0; drawn < letters.size();) {
+        random(bytes);
+        for (const unsigned char byte : bytes)
+            if (byte < 248 && drawn < letters.size()) letters[drawn++] = alphabet[byte % 62];
     }
 }
 
 Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
 {
     Attempt attempt{{request.now, purpose}, provider.name};
-    random(attempt.seed);
-    derive(attempt);
+    draw(attempt.letters, random);
     return attempt;
 }
 
@@ -79,7 +73,6 @@ std::optional<Attempt> parse(std::string_view text)
     attempt.provider = take(text, '\n');
     attempt.return_path = take(text, '\n');
     attempt.acr = text;
-    derive(attempt);
     return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
 }
 

@@ -54,18 +54,6 @@ TEST(Hmac, AnswersRfc4231)
               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
-TEST(Expand, IsAes256OfACounterAndItsPrefixDoesNotDependOnTheLength)
-{
-    std::array<unsigned char, 144> longer{};
-    std::array<unsigned char, 32> shorter{};
-    expand(std::string(32, '\0'), longer);
-    expand(std::string(32, '\0'), shorter);
-    const std::string text(reinterpret_cast<const char*>(longer.data()), 32);
-    EXPECT_EQ(hex(text), "dc95c078a2408989ad48a21492842087530f8afbc74536b9a963b4f1c4cb738b");
-    EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), longer.begin()));
-    for (const std::size_t size : {0, 31, 33}) EXPECT_THROW(expand(std::string(size, 's'), longer), std::runtime_error) << size;
-}
-
 TEST(SystemRandom, DoesNotRepeat)
 {
     std::set<std::array<unsigned char, 16>> seen;
