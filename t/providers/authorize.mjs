@@ -60,13 +60,15 @@ const FLAVOURS = {
 };
 
 /** The login of the "auto" switch, for a request simple enough to be answered at once. */
-function autoLogin({ settings, control: { switches } }, params) {
+function autoLogin({ settings, control }, params) {
+  const { switches } = control;
   if (!switches.auto || params.claims || params.prompt === 'none') return undefined;
   const { asked } = levelsOf(settings, params);
+  const accountId = control.takePerson(switches.auto);
   return {
-    accountId: switches.auto,
+    accountId,
     acr: reportedLevel(settings, switches.acr || asked),
-    amr: identities[switches.auto].claims.amr,
+    amr: identities[accountId].claims.amr,
     loginTs: Math.floor(Date.now() / 1000),
   };
 }
