@@ -21,11 +21,19 @@ const asksAmr = ({ claims }) => {
   }
 };
 
+/** The library never sees who was logged in, neither now nor when the login is over. */
+function forgetSession(req, res) {
+  for (const [, name] of (req.headers.cookie ?? '').matchAll(/(?:^|; *)(_session[^=]*)=/g)) {
+    res.appendHeader('set-cookie', `${name}=; path=/; expires=Thu, 01 Jan 1970 00:00:00 GMT`);
+  }
+  req.headers.cookie = '';
+}
+
 const FLAVOURS = {
   async franceconnect(exchange, params) {
     const { app, req, res } = exchange;
     const { settings, clients } = app;
-    req.headers.cookie = '';
+    forgetSession(req, res);
     const local = clients.local[params.client_id];
     if (!local && req.method === 'POST') {
       sendErrorPage(res, settings, 500, 'Y000000', 'Une erreur technique est survenue');

@@ -49,7 +49,6 @@ const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultA
   sso,
   dataProviders,
   consentPage: true,
-  freshSession: true,
   cacheControl: 'public, max-age=600',
   library: {
     routes: ROUTES,
