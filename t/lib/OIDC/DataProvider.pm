@@ -17,7 +17,7 @@ sub options
 # All switches off, nothing recorded.
 sub reset { my ($self, %switches) = @_; $self->_call(POST => '/__control/reset'); return $self->control(%switches) }
 
-# What arrived at its APIs since then, in order: method, path, query, headers, recipient, bearer, status, and the reason of a refusal.
+# What arrived at its APIs since then, in order: method, path, query, headers, recipient, bearer, status, reason (of a refusal).
 sub received { my $self = shift; return @{ $self->control->{log} } }
 
 # The address of an API, as api('dss/quotient_familial').
