@@ -51,7 +51,7 @@ void require_code(const Callback& callback, const Provider& provider, const Endp
 
 // ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
 struct Tokens {
-    std::string id_token, access_token;
+    std::string id_token, access_token, refresh_token, scope;  // as sent; empty: not
     std::optional<std::int64_t> expires_in;   // seconds
 };
 
@@ -63,6 +63,10 @@ struct CodeExchange {
 // The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type, id_token_missing,
 // provider_*.
 Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange exchange);
+// Core 12. An ID token may be missing. Reason::refresh_refused: the refresh token is good for nothing any more.
+Task<Tokens> refresh_tokens(Journey on, const Endpoints& endpoints, std::string refresh_token);
+// RFC 7009. `kind`: access_token or refresh_token, sent where the provider accepts such a hint.
+Task<bool> revoke_token(Journey on, const Endpoints& endpoints, std::string token, std::string_view kind);
 
 // ---- Signed tokens
 // Decrypts where the configuration says so, and verifies. An unknown kid or a failed signature asks once for newer keys.

@@ -16,14 +16,16 @@ struct Request {
     bool https = false;             // the scheme of base_url
     std::int64_t now = 0;           // Unix seconds
     std::vector<Param> args;        // for the authorization URL, evaluated, none empty
-    std::string acr;                // the levels to ask for, separated by spaces
+    std::string acr, scope;         // the levels and the scopes to ask for, separated by spaces
+    bool step_up = false;           // the levels are a location's: no other will do
 };
 
 struct Reply {
     int status = 302;
     std::string location{};
     std::vector<std::string> set_cookies{};
-    std::optional<Failure> why{};   // the login began again: what became of the one before, for the log
+    std::optional<Failure> why{};   // the login began again, or was tampered with: what became of it, for the log
+    std::string ended{};            // the record of the session that this ends: revoke() takes its tokens back
 };
 
 struct HttpRequest {
@@ -53,7 +55,9 @@ using SessionKey = Digest;  // SHA-256 of the cookie's value: the value itself i
 struct SessionStore {
     virtual ~SessionStore() = default;
     virtual Task<std::optional<std::string>> take(SessionKey key) = 0;              // get and delete
-    virtual Task<bool> put(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: no room
+    virtual Task<std::optional<std::string>> read(SessionKey key) = 0;              // no use of it: it goes on ageing
+    virtual Task<bool> put(SessionKey key, std::string record, std::int64_t expires) = 0;      // false: no room
+    virtual Task<bool> replace(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: nor when it has ended
     virtual Task<bool> use_once(Digest state, std::int64_t expires) = 0;             // false: seen before
     virtual Task<bool> forget(Digest state) = 0;                                     // a refused code: the state costs nothing more
 };

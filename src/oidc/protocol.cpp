@@ -13,11 +13,10 @@ std::string once(const std::vector<Param>& params, std::string_view name)
     return std::string(value);
 }
 
-HttpRequest token_request(const Provider& provider, const Endpoints& endpoints, const CodeExchange& exchange)
+// The form with the client's authentication.
+HttpRequest client_request(const Provider& provider, const Endpoints& endpoints, const std::string& url, std::vector<Arg> params)
 {
-    HttpRequest request{endpoints.token, {"Accept: application/json"}, std::nullopt, &provider.http};
-    std::vector<Arg> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
-    if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
+    HttpRequest request{url, {"Accept: application/json"}, std::nullopt, &provider.http};
     const std::vector<std::string>& offered = endpoints.auth_methods;  // none: client_secret_basic (Discovery 1.0 section 3)
     const bool post_only = contains(offered, "client_secret_post") && !contains(offered, "client_secret_basic");
     const std::string_view secret = provider.client_secret.reveal();
@@ -59,16 +58,18 @@ Failure refusal(const HttpResponse& response)
     return failure;
 }
 
-Tokens parse_tokens(const HttpResponse& response)
+Tokens parse_tokens(const HttpResponse& response, bool id_token_required)
 {
     const Json answer = Json::parse(response.body, 8);
     if (!answer.is_object()) fail(Reason::token_malformed, "the answer is no JSON object");
-    Tokens tokens{answer.text("id_token"), answer.text("access_token"), answer.integer("expires_in")};
+    Tokens tokens{answer.text("id_token"), answer.text("access_token"), answer.text("refresh_token"), answer.text("scope"),
+                  answer.integer("expires_in")};
     if (tokens.access_token.empty()) fail(Reason::token_malformed, "no access_token");
-    const bool visible = is_visible(tokens.access_token) && is_visible(tokens.id_token);  // RFC 6749 A.12, without the space
+    // RFC 6749 A.12, without the space
+    const bool visible = is_visible(tokens.access_token) && is_visible(tokens.id_token) && is_visible(tokens.refresh_token);
     if (!visible) fail(Reason::token_malformed, "a token holds a space, a control character or a byte outside ASCII");
     if (!equal_no_case(answer.text("token_type"), "bearer")) fail(Reason::token_type);
-    if (tokens.id_token.empty()) fail(Reason::id_token_missing);
+    if (tokens.id_token.empty() && id_token_required) fail(Reason::id_token_missing);
     return tokens;
 }
 
@@ -162,14 +163,39 @@ void require_response(const HttpResponse& response, std::string_view what, Reaso
 
 Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange exchange)
 {
-    HttpRequest request = token_request(on.provider, endpoints, exchange);
+    std::vector<Arg> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
+    if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
+    HttpRequest request = client_request(on.provider, endpoints, endpoints.token, std::move(params));
     HttpResponse response = co_await on.ports.http.send(std::move(request));
     require_response(response, "token endpoint", Reason::token_malformed);
-    if (response.status == 200) co_return parse_tokens(response);
+    if (response.status == 200) co_return parse_tokens(response, true);
     Failure failure = refusal(response);
     if (failure.reason == Reason::token_refused)
         co_await on.ports.sessions.forget(exchange.use_key);
     throw failure;
+}
+
+Task<Tokens> refresh_tokens(Journey on, const Endpoints& endpoints, std::string refresh_token)
+{
+    HttpRequest request = client_request(on.provider, endpoints, endpoints.token,
+                                         {{"grant_type", "refresh_token"}, {"refresh_token", refresh_token}});
+    HttpResponse response = co_await on.ports.http.send(std::move(request));
+    require_response(response, "token endpoint", Reason::token_malformed);
+    if (response.status == 200) co_return parse_tokens(response, false);
+    Failure failure = refusal(response);
+    if (failure.reason == Reason::token_refused && response.status < 500) failure.reason = Reason::refresh_refused;
+    throw failure;
+}
+
+Task<bool> revoke_token(Journey on, const Endpoints& endpoints, std::string token, std::string_view kind)
+{
+    std::vector<Arg> params{{"token", token}};
+    if (on.provider.profile->revocation_hint) params.push_back({"token_type_hint", kind});
+    HttpRequest request = client_request(on.provider, endpoints, endpoints.revocation, std::move(params));
+    HttpResponse response = co_await on.ports.http.send(std::move(request));
+    require_response(response, "revocation endpoint", Reason::token_malformed);
+    if (response.status != 200) throw refusal(response);
+    co_return true;
 }
 
 Task<Json> fetch_userinfo(Journey on, const Endpoints& endpoints, const Tokens& tokens, std::string subject)

@@ -46,7 +46,7 @@ std::vector<Profile> make_table()
     portal.id_token_algs = {"ES256", "RS256"};
     portal.known_algs = {"ES256", "RS256", "HS256"};
     portal.encryption = Switch::off;
-    portal.userinfo = portal.logout_token_hint = portal.logout_state = true;
+    portal.userinfo = portal.logout_token_hint = portal.logout_state = portal.revoke_on_logout = portal.tamper_logout = true;
     portal.userinfo_format = UserinfoFormat::jwt;
     portal.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
 
@@ -61,6 +61,7 @@ std::vector<Profile> make_table()
     low.pkce = Switch::off;
     low.userinfo_json = false;
     low.logout_needs_hint = true;
+    low.revocation_hint = false;
     low.acr_orders = {{"eidas1"}};
     low.acr_default = {"eidas1"};
 
@@ -86,6 +87,7 @@ std::vector<Profile> make_table()
                           {"login_hint", is_email, "login_hint to be an e-mail address"},
                           {"siret_hint", is_siret, "siret_hint to be 14 digits"}};
     pro.pkce = Switch::on;
+    pro.essential_acr = true;
     pro.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
                       {"eidas0-mfa", "eidas1-mfa"},
                       {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};

@@ -10,6 +10,7 @@ using Seconds = std::int64_t;
 enum class Switch : std::uint8_t { automatic, on, off };
 enum class ClientAuth : std::uint8_t { automatic, basic, post, none };
 enum class UserinfoFormat : std::uint8_t { automatic, json, jwt };
+enum class LogoutMethod : std::uint8_t { samesite, post, any };
 enum class SameSite : std::uint8_t { lax, none, strict };
 
 // The endpoints in force: metadata (OpenID Connect Discovery 1.0 section 3) overridden by `endpoint` directives.
@@ -48,6 +49,8 @@ struct Terms {
     bool userinfo = false;
     UserinfoFormat userinfo_format = UserinfoFormat::automatic;
     bool logout_token_hint = false, logout_state = false;
+    bool revoke_on_logout = false;
+    bool tamper_logout = false;                        // tamper_action provider_logout
 };
 
 struct ProfileIssuer {
@@ -73,6 +76,8 @@ struct Profile : Terms {
     Switch encryption = Switch::automatic;             // on: every token is encrypted, off: none is
     bool userinfo_json = true;                         // plain JSON can be had
     bool logout_needs_hint = false;                    // its end_session endpoint shows an error page without id_token_hint
+    bool revocation_hint = true;                       // token_type_hint is accepted
+    bool essential_acr = false;                        // acr_values is but a wish: a required level is asked for in `claims`
 };
 
 struct CookieRules {
@@ -101,7 +106,9 @@ struct Provider : Terms {
     Seconds client_jwks_max_age = 600;
 
     std::string redirect_uri = "/oidc_callback";       // path, or absolute URI
-    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri;
+    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri, sector_identifier_uri;
+    std::string tamper_uri = "/";                      // where a login ends that was tampered with
+    LogoutMethod logout_method = LogoutMethod::samesite;
     std::string scope = "openid";                      // space-separated
     std::optional<Seconds> max_age;
     Switch iss_parameter = Switch::automatic;
@@ -111,6 +118,8 @@ struct Provider : Terms {
     Seconds clock_skew = 60, state_timeout = 1800, session_timeout = 8 * 3600;
     std::size_t state_limit = 8;
     Seconds session_idle_timeout = 0, session_max_lifetime = 0;  // 0: off
+    bool session_refresh = true;
+    Seconds refresh_before = 30;                       // the access token's end
     CookieRules cookie;
 };
 

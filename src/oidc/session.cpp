@@ -3,7 +3,7 @@
 namespace oidc {
 namespace {
 
-constexpr std::uint32_t magic = 0x0D1C5E03;  // the last byte counts layouts
+constexpr std::uint32_t magic = 0x0D1C5E04;  // the last byte counts layouts
 constexpr std::size_t max_record = 64 * 1024, max_name = 256;
 
 // Takes one cookie off the front of a header. Without '=' it has neither name nor value.
@@ -161,7 +161,9 @@ std::string serialize(const NewSession& session)
     append_claims(claims, others, session.id_claims, Source::id_token);
     append_internal(others, entry_name::return_path, session.return_path);
     append_internal(others, entry_name::state_hash, session.state_hash);
+    append_internal(others, entry_name::scope, session.scope);
     append_internal(others, entry_name::access_token, session.access_token);
+    append_internal(others, entry_name::refresh_token, session.refresh_token);
     append_internal(others, entry_name::id_token, session.id_token);
     const Header header{magic, static_cast<std::uint32_t>(claims.size()), session.binding, session.times};
     std::string record = concat({stored(header), claims, others});

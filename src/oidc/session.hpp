@@ -72,6 +72,7 @@ struct NewSession {
     std::uint64_t binding = 0;
     Json id_claims, userinfo;                          // userinfo may be empty
     std::string id_token, access_token;                // id_token: the decrypted inner JWS
+    std::string refresh_token, scope;                  // scope: as granted, separated by spaces
     std::string return_path, state_hash;               // of the login, for a callback that is reloaded
 };
 
@@ -83,6 +84,7 @@ std::uint64_t binding_of(const Provider& provider);
 
 namespace entry_name {
 constexpr std::string_view id_token = "id_token", access_token = "access_token";
+constexpr std::string_view refresh_token = "refresh_token", scope = "scope";
 constexpr std::string_view return_path = "return_path", state_hash = "state_hash";
 }
 

@@ -1,0 +1,136 @@
+#include "attempt.hpp"
+
+#include "login.hpp"
+
+namespace oidc {
+namespace {
+
+constexpr std::size_t max_cookie_bytes = 4096;  // of all attempts together: a longer Cookie line may never reach the module
+
+std::string own_name(const Request& request, std::string_view prefix, std::string_view rest)
+{
+    return concat({request.https ? host_prefix : "", prefix, rest});
+}
+
+// By the first letters of its state.
+std::string cookie_name(std::string_view state, const Request& request)
+{
+    return own_name(request, attempt_cookie_prefix, state.substr(0, 8));
+}
+
+// The cookie is bound to its name and to the site it was set for.
+std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
+
+CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
+
+// Unbiased: a byte above the largest multiple of 62 is no letter.
+void draw(std::span<char> letters, RandomBytes random)
+{
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::array<unsigned char, 144> bytes;
+    for (std::size_t drawn = 0; drawn < letters.size();) {
+        random(bytes);
+        for (const unsigned char byte : bytes)
+            if (byte < 248 && drawn < letters.size()) letters[drawn++] = alphabet[byte % 62];
+    }
+}
+
+// No newline in a provider's name or a local path.
+std::string plaintext(const Attempt& attempt)
+{
+    return concat({stored<AttemptHead>(attempt), attempt.provider, "\n", attempt.return_path, "\n", attempt.acr, "\n", attempt.scope});
+}
+
+std::optional<Attempt> parse(std::string_view text)
+{
+    Attempt attempt{load<AttemptHead>(text)};
+    text.remove_prefix(std::min(sizeof(AttemptHead), text.size()));
+    attempt.provider = take(text, '\n');
+    attempt.return_path = take(text, '\n');
+    attempt.acr = take(text, '\n');
+    attempt.scope = text;
+    return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
+}
+
+}  // namespace
+
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
+{
+    Attempt attempt{{request.now, purpose}, provider.name};
+    draw(attempt.letters, random);
+    return attempt;
+}
+
+void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
+                  RandomBytes random)
+{
+    constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
+    const std::string name = cookie_name(attempt.state(), request);
+    const std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
+    const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, cookie_name({}, request));
+    std::size_t bytes = name.size() + 1 + value.size();
+    for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
+        bytes += pending[i].first.size() + pending[i].second.size();
+        const bool full = kept >= provider.state_limit || bytes > max_cookie_bytes;
+        if (full) reply.set_cookies.push_back(delete_cookie(pending[i].first, attributes(request)));
+    }
+    reply.set_cookies.push_back(set_cookie(name, value, attributes(request), provider.state_timeout + afterlife));
+}
+
+std::string delete_attempt(const Attempt& attempt, const Request& request)
+{
+    return delete_cookie(cookie_name(attempt.state(), request), attributes(request));
+}
+
+std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys)
+{
+    if (state.size() != Attempt::length) return std::nullopt;
+    const std::string name = cookie_name(state, request);
+    const std::string_view value = find_cookie(request.cookies, name);
+    for (const Secret& key : keys) {
+        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request), value);
+        std::optional<Attempt> attempt = opened ? parse(*opened) : std::nullopt;
+        if (attempt && equal_constant_time(attempt->state(), state)) return attempt;
+    }
+    return std::nullopt;
+}
+
+std::optional<Attempt> attempt_of_query(const Request& request, const std::vector<Secret>& keys)
+{
+    const std::vector<Param> params = parse_query(request.query).value_or(std::vector<Param>());
+    const bool once = std::ranges::count(params, std::string_view("state"), &Param::name) == 1;
+    return once ? open_attempt(last_value(params, "state"), request, keys) : std::nullopt;
+}
+
+Task<std::optional<Failure>> use(Journey on, std::initializer_list<Purpose> purposes, const std::optional<Attempt>& attempt)
+{
+    if (!attempt || !contains(purposes, attempt->purpose)) co_return Failure(Reason::state_unknown, "this browser has no such state");
+    if (attempt->provider != on.provider.name) co_return Failure(Reason::state_unknown, "the state is another provider's");
+    const std::int64_t end = attempt->created + on.provider.state_timeout;
+    if (end <= on.request.now) co_return Failure(Reason::state_expired, "the state is older than state_timeout");
+    Digest key = use_key(*attempt);
+    bool first_use = co_await on.ports.sessions.use_once(key, end);
+    if (!first_use) co_return Failure(Reason::state_replayed, "the state was used before");
+    co_return std::nullopt;
+}
+
+unsigned rounds(const Provider& provider, const Request& request)
+{
+    const std::string_view value = find_cookie(request.cookies, own_name(request, rounds_cookie_prefix, provider.name));
+    return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? value[0] - '0' : 0;
+}
+
+std::string keep_rounds(const Provider& provider, const Request& request, unsigned number)
+{
+    constexpr Seconds memory = 10;  // a round without a person takes a second or two
+    const std::string name = own_name(request, rounds_cookie_prefix, provider.name);
+    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9U)), attributes(request), memory)
+                      : delete_cookie(name, attributes(request));
+}
+
+std::string absolute_uri(const std::string& uri, const Request& request)
+{
+    return uri.starts_with('/') ? request.base_url + uri : uri;
+}
+
+}  // namespace oidc

@@ -1,0 +1,48 @@
+// A pending login or logout: it lives in the browser, one sealed cookie per attempt, nothing on the server.
+#pragma once
+
+#include "ports.hpp"
+#include "session.hpp"
+
+namespace oidc {
+
+// more: of a session that goes on, with a stronger authentication or more scopes. intruder: of a login that was tampered with.
+enum class Purpose : std::uint32_t { login = 1, logout = 2, more = 3, intruder = 4 };
+
+struct AttemptHead {                            // sealed as it lies in memory
+    std::int64_t created = 0;                   // Unix seconds
+    Purpose purpose = Purpose::login;
+    unsigned restarts = 0;                      // how often this login began again by itself
+    static constexpr std::size_t length = 43;   // of [A-Za-z0-9]: 256 bits
+    std::array<char, 3 * length + 7> letters{};  // 7: no padding
+    std::string_view state() const noexcept { return {letters.data(), length}; }
+    std::string_view nonce() const noexcept { return {letters.data() + length, length}; }
+    std::string_view verifier() const noexcept { return {letters.data() + 2 * length, length}; }
+};
+struct Attempt : AttemptHead {
+    std::string provider{}, return_path = "/";
+    std::string acr{}, scope{};                 // asked for, separated by spaces; no scope: the provider's
+};
+
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random);
+inline Digest use_key(const Attempt& attempt) { return sha256(attempt.state()); }  // under which its one use is recorded
+
+// Adds the Set-Cookie lines that keep `attempt` in the browser and delete the oldest ones, so that state_limit and 4 kB hold.
+void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
+                  RandomBytes random);
+std::string delete_attempt(const Attempt& attempt, const Request& request);
+// The attempt that `state` names, when this browser holds its cookie, unaltered. nullopt: no such cookie, or not ours.
+std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys);
+std::optional<Attempt> attempt_of_query(const Request& request, const std::vector<Secret>& keys);
+// Makes the one use of an attempt, or says why this browser's return is not, or no longer, the answer to it.
+Task<std::optional<Failure>> use(Journey on, std::initializer_list<Purpose> purposes, const std::optional<Attempt>& attempt);
+
+// How many logins this browser has just finished without showing a session, and the Set-Cookie line that keeps a new number: a
+// browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.
+unsigned rounds(const Provider& provider, const Request& request);
+std::string keep_rounds(const Provider& provider, const Request& request, unsigned number);
+
+// redirect_uri and post_logout_uri as sent: a path gets the site in front.
+std::string absolute_uri(const std::string& uri, const Request& request);
+
+}  // namespace oidc
