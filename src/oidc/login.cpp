@@ -7,7 +7,6 @@ constexpr unsigned max_restarts = 3;            // of a login by itself: then a 
 constexpr std::size_t max_cookie_bytes = 4096;  // of all attempts together: a longer Cookie line may never reach the module
 
 enum class Purpose : std::uint32_t { login = 1, logout = 2 };
-
 struct AttemptHead {                            // sealed as it lies in memory
     std::int64_t created = 0;                   // Unix seconds
     Purpose purpose = Purpose::login;
@@ -38,7 +37,6 @@ std::string cookie_name(std::string_view state, const Request& request)
 
 // The cookie is bound to its name and to the site it was set for.
 std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
-
 CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
 
 // Unbiased: a byte above the largest multiple of 62 is no letter.
@@ -341,7 +339,6 @@ Task<Reply> logout(Journey on)
     std::optional<std::string> record = co_await on.ports.sessions.take(key);
     SessionView session(record ? std::string_view(*record) : std::string_view());
     std::string_view id_token = session.binding() == provider.binding ? session.internal(entry_name::id_token) : std::string_view();
-
     std::shared_ptr<const Endpoints> endpoints;
     try {
         endpoints = co_await on.ports.documents.endpoints(provider);
