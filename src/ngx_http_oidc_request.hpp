@@ -2,7 +2,6 @@
 #pragma once
 
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/failure.hpp"
 #include "oidc/session.hpp"
 
 namespace oidc::ngx {

@@ -105,15 +105,10 @@ std::string base64(std::string_view bytes)
 
 std::string base64url(std::string_view bytes)
 {
-    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    std::string out((bytes.size() * 4 + 2) / 3, '\0');
-    char* to = out.data();
-    unsigned bits = 0, count = 0;  // the lowest `count` bits are not written yet
-    for (const unsigned char byte : bytes) {
-        bits = bits << 8 | byte;
-        for (count += 8; count >= 6; count -= 6) *to++ = letters[bits >> (count - 6) & 63];
-    }
-    if (count > 0) *to = letters[bits << (6 - count) & 63];
+    std::string out = base64(bytes);
+    out.resize((bytes.size() * 4 + 2) / 3);
+    for (const auto& [plain, safe] : {std::pair{'+', '-'}, {'/', '_'}})
+        for (std::size_t at = out.find(plain); at != out.npos; at = out.find(plain, at + 1)) out[at] = safe;
     return out;
 }
 

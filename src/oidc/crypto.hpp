@@ -17,7 +17,6 @@ template <auto release> struct Release {
 template <class T, auto release> using Owned = std::unique_ptr<T, Release<release>>;
 using Pkey = Owned<EVP_PKEY, EVP_PKEY_free>;
 using PkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
-
 // Leaves OpenSSL's queue of errors as it was: nginx logs an alert for what others leave in it.
 struct CleanErrorQueue {
     CleanErrorQueue() noexcept { ERR_set_mark(); }
@@ -51,10 +50,8 @@ inline bool equal_constant_time(std::string_view a, std::string_view b) noexcept
 
 inline const unsigned char* bytes_of(std::string_view text) noexcept { return reinterpret_cast<const unsigned char*>(text.data()); }
 inline unsigned char* bytes_of(std::string& text) noexcept { return reinterpret_cast<unsigned char*>(text.data()); }
-
 using Digest = std::array<unsigned char, 32>;
 inline std::string_view view(const Digest& bytes) noexcept { return stored(bytes); }
-
 using RandomBytes = void (*)(std::span<unsigned char> out);  // fills or throws: randomness is a parameter
 void system_random(std::span<unsigned char> out);  // RAND_bytes; throws std::runtime_error
 void worker_random(std::span<unsigned char> out);  // the same, drawn 4 kB at a time and never handed out twice: not before a fork

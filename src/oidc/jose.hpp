@@ -5,12 +5,10 @@
 #include <cjose/cjose.h>
 
 #include "crypto.hpp"
-#include "failure.hpp"
 
 namespace oidc {
 
 constexpr std::size_t max_token_size = 64 * 1024;
-
 bool is_signature_alg(std::string_view alg) noexcept;  // ES*, RS*, PS*, HS* in all three sizes
 inline bool is_rsa_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && (alg[0] == 'R' || alg[0] == 'P'); }
 inline bool is_hmac_alg(std::string_view alg) noexcept { return is_signature_alg(alg) && alg[0] == 'H'; }
@@ -34,7 +32,6 @@ Jwks parse_jwks(std::string_view json);
 // The relying party's own private keys (client_key).
 enum class KeyUse : std::uint8_t { sig, enc };
 enum class KeyState : std::uint8_t { next, active, retired };
-
 struct OwnKey {
     std::string kid;
     std::string alg;  // empty: any that fits the key

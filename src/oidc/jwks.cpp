@@ -131,7 +131,6 @@ Pkey read_jwk(const Json& jwk)
     if (kty != "RSA" && kty != "EC") refuse("key type \"" + kty + "\" is not supported: use RSA or EC");
     if (!jwk.has("d")) refuse("it is a public key: give the private one");
     if (kty == "EC" && curve == nullptr) refuse("curve \"" + crv + "\" is not supported: use P-256, P-384 or P-521");
-
     const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> build{OSSL_PARAM_BLD_new()};  // refers to all it is given
     std::vector<Number> numbers;
     for (const auto& [name, parameter] : kty == "RSA" ? rsa : ec) {

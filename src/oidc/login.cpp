@@ -194,7 +194,6 @@ Task<Reply> logout(Journey on)
     std::optional<std::string> record = co_await on.ports.sessions.take(key);
     SessionView session(record ? std::string_view(*record) : std::string_view());
     std::string_view id_token = session.binding() == provider.binding ? session.internal(entry_name::id_token) : std::string_view();
-
     std::shared_ptr<const Endpoints> endpoints;
     try {
         endpoints = co_await on.ports.documents.endpoints(provider);

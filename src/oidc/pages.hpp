@@ -1,7 +1,6 @@
 // The pages that the module shows by itself, in French or English: no script, nothing from elsewhere, everything escaped.
 #pragma once
 
-#include "failure.hpp"
 #include "text.hpp"
 
 namespace oidc {

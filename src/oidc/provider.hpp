@@ -6,7 +6,6 @@
 namespace oidc {
 
 using Seconds = std::int64_t;
-
 enum class Switch : std::uint8_t { automatic, on, off };
 enum class ClientAuth : std::uint8_t { automatic, basic, post, none };
 enum class UserinfoFormat : std::uint8_t { automatic, json, jwt };

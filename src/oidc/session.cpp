@@ -174,9 +174,7 @@ std::string serialize(const NewSession& session)
 SessionView::SessionView(std::string_view record) noexcept : record_{load<Header>(record).magic == magic ? record : ""} {}
 std::uint64_t SessionView::binding() const noexcept { return load<Header>(record_).binding; }
 SessionTimes SessionView::times() const noexcept { return load<Header>(record_).times; }
-
 std::optional<Entry> SessionView::claim(std::string_view name) const noexcept { return first(claims_of(record_), name); }
-
 std::optional<Entry> SessionView::find(std::string_view name, Source source) const noexcept
 {
     return first(entries_of(record_), name, source);

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <coroutine>
-#include <exception>
-#include <memory>
-#include <optional>
-#include <utility>
+
+#include "text.hpp"
 
 namespace oidc {
 
@@ -32,7 +30,6 @@ public:
 
     Task() noexcept = default;
     void start() { Handle::from_promise(*frame_).resume(); }
-
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept
     {

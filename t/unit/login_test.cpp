@@ -4,7 +4,6 @@
 #include <deque>
 #include <map>
 
-#include "oidc/failure.hpp"
 #include "oidc/login.hpp"
 #include "oidc/session.hpp"
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "oidc/failure.hpp"
 #include "oidc/text.hpp"
 
 namespace oidc {

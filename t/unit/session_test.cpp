@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "oidc/failure.hpp"
 #include "oidc/session.hpp"
 
 using namespace oidc;

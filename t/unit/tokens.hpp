@@ -23,7 +23,6 @@
 #include <openssl/rsa.h>
 
 #include "oidc/crypto.hpp"
-#include "oidc/failure.hpp"
 #include "oidc/jose.hpp"
 
 namespace oidc::tokens {
