@@ -5,24 +5,41 @@
 namespace oidc {
 namespace {
 
-constexpr unsigned max_restarts = 3;            // of a login by itself: then a page says why
+constexpr unsigned max_restarts = 3;  // of a login by itself: then a page says why. Twice as many while a session goes on
 
 bool uses_pkce(const Provider& provider, const Endpoints& endpoints)
 {
     return provider.pkce == Switch::on || (provider.pkce == Switch::automatic && endpoints.pkce_s256);
 }
 
+// Core 5.5.1.1: the levels as an essential claim, beside what was configured.
+std::string essential_claims(const Request& request, const std::string& acr)
+{
+    Json claims = Json::parse(last_value(request.args, "claims"));
+    if (!claims.is_object()) claims = Json::object();
+    Json id_token = claims.at("id_token").is_object() ? claims.at("id_token") : Json::object();
+    std::string levels;
+    for (const std::string& level : words(acr)) levels += (levels.empty() ? "" : ",") + json_quoted(level);
+    id_token.set("acr", Json::parse(concat({"{\"essential\":true,\"values\":[", levels, "]}"})));
+    claims.set("id_token", id_token);
+    return claims.dump();
+}
+
 // 3.1.2.1, in the order in which the French providers document them.
 std::string authorization_url(const Provider& provider, const Endpoints& endpoints, const Request& request, const Attempt& attempt)
 {
-    std::string redirect_uri = absolute_uri(provider.redirect_uri, request), challenge, max_age;
+    const bool essential = request.step_up && provider.profile != nullptr && provider.profile->essential_acr;
+    const std::string& scope = attempt.scope.empty() ? provider.scope : attempt.scope;
+    std::string redirect_uri = absolute_uri(provider.redirect_uri, request), challenge, max_age, claims;
     std::vector<Arg> args;
     args.reserve(10 + request.args.size());
-    args = {{"client_id", provider.client_id}, {"scope", provider.scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
+    args = {{"client_id", provider.client_id}, {"scope", scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
             {"state", attempt.state()},        {"nonce", attempt.nonce()}};
-    if (!attempt.acr.empty()) args.push_back({"acr_values", attempt.acr});
+    if (!attempt.acr.empty() && !essential) args.push_back({"acr_values", attempt.acr});
     if (provider.max_age) args.push_back({"max_age", max_age = std::to_string(*provider.max_age)});
-    for (const Param& param : request.args) args.push_back({param.name, param.value});
+    for (const Param& param : request.args)
+        if (!essential || param.name != "claims") args.push_back({param.name, param.value});
+    if (essential) args.push_back({"claims", claims = essential_claims(request, attempt.acr)});
     if (uses_pkce(provider, endpoints)) {
         args.push_back({"code_challenge", challenge = base64url(view(sha256(attempt.verifier())))});
         args.push_back({"code_challenge_method", "S256"});
@@ -43,44 +60,66 @@ std::string other_site(const Provider& provider, const Request& request)
 
 std::string state_hash(std::string_view state) { return base64url(view(sha256(state)).substr(0, 16)); }
 
-// Core 3.1.3.7, 5.3: whose tokens they are.
-Task<NewSession> identify(Journey on, const Endpoints& endpoints, const Attempt& attempt, const Tokens& tokens)
+// Core 3.1.3.7, 5.3: whose tokens they are. `genuine`: the ID token, once the provider has proved to be its author.
+Task<NewSession> identify(Journey on, const Endpoints& endpoints, const Attempt& attempt, const Tokens& tokens, std::string& genuine)
 {
     VerifyPolicy policy = id_token_policy(on.provider, endpoints);
     std::string token = tokens.id_token;
     VerifiedJws verified = co_await open_token(on, std::move(token), on.provider.id_token_encryption, policy);
+    genuine = verified.compact();
     Expected expected{std::string(attempt.nonce()), words(attempt.acr), tokens.access_token};
     require_id_token(verified, on.provider, expected, on.request.now);
     NewSession session;
     session.id_claims = verified.claims();
-    session.id_token = verified.compact();
+    session.id_token = genuine;
     session.access_token = tokens.access_token;
+    session.refresh_token = tokens.refresh_token;
+    session.scope = !tokens.scope.empty() ? tokens.scope : !attempt.scope.empty() ? attempt.scope : on.provider.scope;
     if (!on.provider.userinfo) co_return session;
     std::string subject = session.id_claims.text("sub");
     session.userinfo = co_await fetch_userinfo(on, endpoints, tokens, std::move(subject));
     co_return session;
 }
 
-SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64_t now)
+// The session goes on, for the same person and until its old end. The scopes for which it was interrupted are those it got.
+void go_on(NewSession& session, const Attempt& attempt, const Provider& provider, SessionView old)
 {
-    constexpr std::int64_t longest = 10 * 365 * 86400;  // of an access token
-    const Seconds limit = provider.session_max_lifetime > 0 ? provider.session_max_lifetime : provider.session_timeout;
-    const std::int64_t access = tokens.expires_in ? now + std::clamp<std::int64_t>(*tokens.expires_in, 0, longest) : 0;
-    return {now, now + std::min(provider.session_timeout, limit), access};
+    const bool same = session.id_claims.text("sub") == old.find("sub", Source::id_token).value_or(Entry()).value;
+    if (!same) fail(Reason::subject_changed, "another person answered; the session stays as it was");
+    for (const std::string& scope : words(attempt.scope))
+        if (!contains(words(session.scope), scope) && !contains(words(provider.scope), scope)) fail(Reason::scope_refused, scope);
+    session.times.created = old.times().created;
+    session.times.expires = old.times().expires;
 }
 
-Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& attempt, std::string code)
+bool is_intruder(const Failure& failure)
+{
+    return failure.reason == Reason::id_token_nonce || failure.reason == Reason::userinfo_subject;
+}
+
+Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& attempt, std::string code, SessionView existing)
 {
     const Provider& provider = on.provider;
     const Request& request = on.request;
     std::string verifier(uses_pkce(provider, endpoints) ? attempt.verifier() : "");
     CodeExchange exchange{std::move(code), absolute_uri(provider.redirect_uri, request), std::move(verifier), use_key(attempt)};
     Tokens tokens = co_await exchange_code(on, endpoints, std::move(exchange));
-    NewSession session = co_await identify(on, endpoints, attempt, tokens);
-    session.times = times_of(provider, tokens, request.now);
+    NewSession session;
+    std::string genuine;
+    std::optional<Failure> intruder;
+    try {
+        session = co_await identify(on, endpoints, attempt, tokens, genuine);
+    } catch (const Failure& failure) {
+        if (!is_intruder(failure) || !provider.tamper_logout || attempt.purpose == Purpose::more) throw;
+        intruder = failure;
+    }
+    if (intruder) co_return turn_away(on, endpoints, genuine, *intruder);
+    session.times = times_of(provider, tokens, request.now, request.now);
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
-    session.state_hash = state_hash(attempt.state());    Digest random;
+    session.state_hash = state_hash(attempt.state());
+    if (existing && attempt.purpose == Purpose::more) go_on(session, attempt, provider, existing);
+    Digest random;
     on.ports.random(random);
     std::string id = base64url(view(random)), record = serialize(session);
     SessionKey key = sha256(id);
@@ -95,30 +134,6 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     co_return reply;
 }
 
-// Where the browser ends without the provider: status 200 asks for the built-in page.
-Reply after_logout(const Provider& provider, const Request& request)
-{
-    const bool same = provider.logged_out_uri.empty() && !provider.logout_state;  // as the page that the provider leads back to
-    const std::string& page = same ? provider.post_logout_uri : provider.logged_out_uri;
-    return page.empty() ? Reply{200} : Reply{302, absolute_uri(page, request)};
-}
-
-Reply to_provider(Journey on, const Endpoints& endpoints, std::string_view id_token)
-{
-    Reply reply;
-    const Attempt attempt = new_attempt(Purpose::logout, on.provider, on.request, on.ports.random);
-    const std::string back = absolute_uri(on.provider.post_logout_uri, on.request);
-    const bool hint = on.provider.logout_token_hint && !id_token.empty();
-    std::vector<Arg> params{hint ? Arg{"id_token_hint", id_token} : Arg{"client_id", on.provider.client_id}};
-    if (!back.empty()) params.push_back({"post_logout_redirect_uri", back});
-    if (!back.empty() && on.provider.logout_state) {
-        params.push_back({"state", attempt.state()});
-        keep_attempt(reply, attempt, on.provider, on.request, on.ports.cookie_keys.front(), on.ports.random);
-    }
-    reply.location = append_args(endpoints.end_session, params);
-    return reply;
-}
-
 }  // namespace
 
 std::optional<Origin> origin_of_callback(const Request& request, const std::vector<Secret>& cookie_keys)
@@ -131,12 +146,13 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
                   const Secret& cookie_key, RandomBytes random)
 {
     if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
-    Attempt attempt = new_attempt(Purpose::login, provider, request, random);
+    Attempt attempt = new_attempt(destination.more ? Purpose::more : Purpose::login, provider, request, random);
     attempt.restarts = std::max(destination.restarts, rounds(provider, request));
-    if (attempt.restarts >= max_restarts)
+    if (attempt.restarts >= (destination.more ? 2 * max_restarts : max_restarts))
         fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");
     attempt.return_path = std::move(destination.return_path);
     attempt.acr = request.acr;
+    attempt.scope = request.scope;
     Reply reply{302, authorization_url(provider, endpoints, request, attempt)};
     keep_attempt(reply, attempt, provider, request, cookie_key, random);
     return reply;
@@ -171,9 +187,11 @@ Task<Reply> finish_login(Journey on, SessionView existing)
     std::optional<Attempt> attempt = open_attempt(callback.state, on.request, on.ports.cookie_keys);
     if (!attempt && existing && existing.internal(entry_name::state_hash) == state_hash(callback.state))
         co_return Reply{302, concat({on.request.base_url, existing.internal(entry_name::return_path)})};
-    std::optional<Failure> spent = co_await use(on, Purpose::login, attempt);
-    if (spent && spent->reason == Reason::state_unknown) throw *spent;                        // CSRF
-    if (spent && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
+    std::optional<Failure> spent = co_await use(on, {Purpose::login, Purpose::more}, attempt);
+    const bool ours = !spent || spent->reason != Reason::state_unknown;
+    if (spent && ours && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
+    if (spent && on.provider.tamper_logout) co_return Reply{302, absolute_uri(on.provider.tamper_uri, on.request), {}, spent};
+    if (!ours) throw *spent;                                                                  // CSRF
     if (spent) {
         Destination again{attempt->return_path, attempt->restarts + 1};
         Reply reply = co_await start_login(on, std::move(again));
@@ -183,38 +201,7 @@ Task<Reply> finish_login(Journey on, SessionView existing)
     }
     std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
     require_code(callback, on.provider, *endpoints);                                          // RFC 9207
-    co_return co_await complete(on, *endpoints, *attempt, std::move(callback.code));
-}
-
-Task<Reply> logout(Journey on)
-{
-    const Provider& provider = on.provider;
-    std::string name = session_cookie_name(provider, on.request.https);
-    SessionKey key = sha256(find_cookie(on.request.cookies, name));
-    std::optional<std::string> record = co_await on.ports.sessions.take(key);
-    SessionView session(record ? std::string_view(*record) : std::string_view());
-    std::string_view id_token = session.binding() == provider.binding ? session.internal(entry_name::id_token) : std::string_view();
-    std::shared_ptr<const Endpoints> endpoints;
-    try {
-        endpoints = co_await on.ports.documents.endpoints(provider);
-    } catch (const Failure&) {  // a provider that is down must not keep anyone logged in
-    }
-    bool hint_missing = provider.profile != nullptr && provider.profile->logout_needs_hint && id_token.empty();
-    bool provider_can = endpoints && !endpoints->end_session.empty() && !hint_missing;
-    Reply reply = provider_can ? to_provider(on, *endpoints, id_token) : after_logout(provider, on.request);
-    reply.set_cookies.push_back(keep_rounds(provider, on.request, 0));
-    reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
-    co_return reply;
-}
-
-Task<Reply> logged_out(Journey on)
-{
-    std::optional<Attempt> attempt = attempt_of_query(on.request, on.ports.cookie_keys);
-    std::optional<Failure> spent = co_await use(on, Purpose::logout, attempt);
-    if (spent) fail(Reason::logout_state, spent->detail);
-    Reply reply = after_logout(on.provider, on.request);
-    reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
-    co_return reply;
+    co_return co_await complete(on, *endpoints, *attempt, std::move(callback.code), existing);
 }
 
 }  // namespace oidc

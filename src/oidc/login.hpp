@@ -22,6 +22,7 @@ std::optional<Origin> origin_of_callback(const Request& request, const std::vect
 struct Destination {
     std::string return_path = "/";
     unsigned restarts = 0;
+    bool more = false;  // for a session that lacks a level or a scope, and goes on with it
 };
 
 // ---- Login. `existing`: the live session of this provider, when the browser has one.
@@ -38,8 +39,19 @@ Task<Reply> finish_login(Journey on, SessionView existing);
 // ---- Logout: the session ends here first, then the browser goes to the provider.
 // logout_uri. Never fails for a provider's fault: without its end_session endpoint the browser goes to the page after logout.
 Task<Reply> logout(Journey on);
+// The answer to a login whose tokens are genuine and someone else's: no session, and `id_token` logs that person out (tamper_action).
+Reply turn_away(Journey on, const Endpoints& endpoints, std::string_view id_token, Failure why);
+// Takes back the tokens of a session that ended. Throws for the log: nobody waits for it.
+Task<bool> revoke(Journey on, std::string record);
 // The return from the provider: verifies our `state` (single use). Reason::logout_state.
 Task<Reply> logged_out(Journey on);
+
+// ---- Refresh (Core 12): before the access token ends, in the background
+bool refresh_due(const Provider& provider, SessionView session, std::int64_t now) noexcept;
+// Renews the tokens of the session under `key`; it keeps its id, and ends session_timeout from now. What the provider refuses ends
+// it; whatever keeps us from asking does not. Throws for the log.
+Task<bool> refresh(Journey on, SessionKey key);
+SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64_t created, std::int64_t now);
 
 // ---- The query of a redirect URI (RFC 6749 4.1.2)
 struct Callback {
@@ -78,6 +90,7 @@ struct Expected {
     std::string nonce;
     std::vector<std::string> acr;             // the levels asked for, empty: not judged
     std::string access_token;                 // for at_hash
+    bool renewal = false;                     // Core 12.2: the nonce may be missing, and the login is as old as it is
 };
 
 // OpenID Connect Core 3.1.3.7, but for the signature. Throws Failure with an id_token_* Reason. `now` in Unix seconds.

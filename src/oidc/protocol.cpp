@@ -277,7 +277,7 @@ void require_id_token(const VerifiedJws& jws, const Provider& provider, const Ex
     require_claims(claims, provider, now);
 
     const std::string nonce = claims.text("nonce");                                                                    // (11)
-    const bool answers = !nonce.empty() && equal_constant_time(nonce, expected.nonce);
+    const bool answers = nonce.empty() ? expected.renewal : equal_constant_time(nonce, expected.nonce);
     if (!answers) fail(Reason::id_token_nonce, "the nonce is not the one of this login");
 
     const std::string level = claims.text("acr");                                                                      // (12)
@@ -285,8 +285,9 @@ void require_id_token(const VerifiedJws& jws, const Provider& provider, const Ex
     if (!strong) fail(Reason::id_token_acr, "acr is below the level asked for");
 
     const std::optional<std::int64_t> login = claims.integer("auth_time");                                             // (13)
-    if (provider.max_age && !login) fail(Reason::id_token_auth_time, "auth_time is missing or no integer");
-    const bool recent = !provider.max_age || now - *login - provider.clock_skew <= *provider.max_age;
+    const bool aged = provider.max_age && !expected.renewal;
+    if (aged && !login) fail(Reason::id_token_auth_time, "auth_time is missing or no integer");
+    const bool recent = !aged || now - *login - provider.clock_skew <= *provider.max_age;
     if (!recent) fail(Reason::id_token_auth_time, "the authentication is older than max_age");
     require_at_hash(jws, expected.access_token);
 }
