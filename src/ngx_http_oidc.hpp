@@ -8,13 +8,15 @@ extern "C" {
 #include <ngx_http.h>
 }
 
+#include <algorithm>
 #include <coroutine>
-#include <exception>
-#include <new>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
-#include <string_view>
-#include <utility>
+#include <vector>
 
 extern ngx_module_t ngx_http_oidc_module;
 

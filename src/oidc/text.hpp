@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,10 +15,10 @@
 
 namespace oidc {
 
-template <class List, class Value>
-bool contains(const List& list, const Value& value)
+template <class Value, class Projection = std::identity>
+bool contains(const auto& list, const Value& value, Projection projection = {})
 {
-    return std::find(std::begin(list), std::end(list), value) != std::end(list);
+    return std::ranges::find(list, value, projection) != std::ranges::end(list);
 }
 
 // The front, up to the next separator, which goes too.
