@@ -156,8 +156,7 @@ struct Option {
 };
 void read_options(std::span<const std::string> words, std::size_t first, std::initializer_list<Option> options);
 
-template <auto Parse, class T>
-auto into(T& target) { return [&target](std::string_view text) { target = Parse(text); }; }
+template <auto Parse, class T> auto into(T& target) { return [&target](std::string_view text) { target = Parse(text); }; }
 
 // Parameters of an authorization URL that stand in the configuration: those that the module sends itself are a mistake.
 void require_free_argument(std::string_view name);
@@ -169,8 +168,7 @@ std::string full_name(ngx_conf_t* cf, std::string_view path);              // re
 std::string read_file(const std::string& name);            // of a bounded size
 void require_worker_access(ngx_conf_t* cf, const std::string& name);       // for a file that workers open themselves
 
-// The oidc_provider block.
 void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main);
-char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* conf) noexcept;  // nginx's handler inside it
+char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* conf) noexcept;  // nginx's handler inside oidc_provider
 
 }  // namespace oidc::ngx

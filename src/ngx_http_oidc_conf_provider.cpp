@@ -20,8 +20,7 @@ auto checked(std::string_view text)
     return value;
 }
 
-template <auto Parse, Literal Example>
-std::string like(std::string_view text) { return Parse(text, Example.text); }
+template <auto Parse, Literal Example> std::string like(std::string_view text) { return Parse(text, Example.text); }
 
 bool is_given(std::string_view text) { return !text.empty(); }
 bool is_positive(std::int64_t number) { return number > 0; }
@@ -45,8 +44,7 @@ constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadat
 constexpr auto parse_min_refresh =
     checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
 constexpr auto parse_cookie_name = checked<parse_constant, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
-constexpr auto parse_site_page =
-    checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_site_page = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
 constexpr auto parse_error_uri =
     checked<parse_site_page, is_bare_path, " is taken literally, by an internal redirect: leave out \"?\", \"%\" and \"#\"">;
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;

@@ -76,7 +76,6 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
 }
 
 ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
-
 ngx_http_complex_value_t* parse_args(ngx_conf_t* cf, std::string_view text)
 {
     parse_arguments(text);
@@ -248,7 +247,8 @@ void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, cons
 {
     auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
     std::ranges::copy_if(items<ngx_http_server_name_t>(server.server_names), std::back_inserter(conf.hosts), is_host);
-    std::ranges::stable_partition(conf.hosts, [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
+    std::stable_partition(conf.hosts.begin(), conf.hosts.end(),
+                          [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
     if (conf.used.empty()) return;
     for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
     auto* file = const_cast<u_char*>(server.file_name);

@@ -43,7 +43,8 @@ std::string_view login_url(ngx_http_request_t* r, const ProviderConf* conf)
     if (conf == nullptr || conf->provider.login_uri.empty()) return {};
     RequestCtx* ctx = request_ctx(r, false);
     bool failed = ctx != nullptr && !ctx->asked.empty();
-    std::string page = failed ? std::string(ctx->asked) : return_path(view(r->main->unparsed_uri));
+    std::string here = failed ? std::string(ctx->asked) : return_path(view(r->main->unparsed_uri));
+    std::string_view page = here;
     if (find_route(r, page.substr(0, page.find('?'))) != nullptr) page = "/";  // an endpoint is no page
     return keep(r, append_args(conf->provider.login_uri, {{"return", page}}));
 }
