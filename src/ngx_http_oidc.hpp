@@ -1,6 +1,5 @@
 // The seam to nginx: the only place that includes its headers, and the few C++ tools every adapter uses.
 #pragma once
-
 extern "C" {
 #include <ngx_config.h>
 #include <ngx_core.h>
@@ -8,13 +7,15 @@ extern "C" {
 #include <ngx_http.h>
 }
 
+#include <algorithm>
 #include <coroutine>
-#include <exception>
-#include <new>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
-#include <string_view>
-#include <utility>
+#include <vector>
 
 extern ngx_module_t ngx_http_oidc_module;
 

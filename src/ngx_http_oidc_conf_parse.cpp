@@ -1,12 +1,5 @@
-#include "ngx_http_oidc_conf_parse.hpp"
-
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/stat.h>
-
-#include <array>
-#include <cstdio>
+// The tools that read directives.
+#include "ngx_http_oidc_conf.hpp"
 
 namespace oidc::ngx {
 

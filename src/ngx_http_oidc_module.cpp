@@ -1,8 +1,5 @@
 // The module: the directives of http, server and location, what is known once all were read, the phases and the life.
-#include "ngx_http_oidc_conf_parse.hpp"
-#include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_worker.hpp"
-#include "oidc/session.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 
@@ -79,7 +76,6 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
 }
 
 ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
-
 ngx_http_complex_value_t* parse_args(ngx_conf_t* cf, std::string_view text)
 {
     parse_arguments(text);
@@ -314,8 +310,7 @@ void complete(ngx_conf_t* cf)
         CookieRules& cookie = provider.cookie;
         if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
         conf->sessions = session_zone(cf, main, *conf);
-        conf->cookie_names[0] = session_cookie_name(provider, false);
-        conf->cookie_names[1] = session_cookie_name(provider, true);
+        for (bool https : {false, true}) conf->cookie_names[https] = session_cookie_name(provider, https);
         provider.binding = binding_of(provider);
         std::vector<Route> alone;
         add_routes(alone, *conf);
@@ -334,21 +329,6 @@ void complete(ngx_conf_t* cf)
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }
-
-// Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
-ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
-{
-    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
-    if (main == nullptr || main->providers.empty()) return NGX_OK;
-    try {
-        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->states->cookie_key());
-        init_process(*main, cycle->log);
-        return NGX_OK;
-    } catch (const std::exception& e) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "oidc: the worker cannot start: %s", e.what());
-        return NGX_ERROR;
-    }
-}
 
 // ---- Tables
 
@@ -388,6 +368,6 @@ ngx_http_module_t module_ctx = {
 
 ngx_module_t ngx_http_oidc_module = {
     NGX_MODULE_V1, &oidc::ngx::module_ctx, oidc::ngx::commands, NGX_HTTP_MODULE,
-    nullptr, nullptr, oidc::ngx::start_worker, nullptr, nullptr, oidc::ngx::exit_process, nullptr,
+    nullptr, nullptr, oidc::ngx::init_process, nullptr, nullptr, oidc::ngx::exit_process, nullptr,
     NGX_MODULE_V1_PADDING,
 };

@@ -1,9 +1,5 @@
 // One request: its session, its cookies, how its site looks from the browser, and who may pass.
-#include "ngx_http_oidc_request.hpp"
-
-#include <algorithm>
-
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -47,7 +43,6 @@ void strip_our_cookies(ngx_http_request_t* r)
     std::optional<std::string_view> left = strip_cookies(cookies, kept, is_ours, &main_conf(r));
     if (!left) return;
     request_ctx(r, true)->cookies = cookies;
-
     ngx_uint_t stay = left->empty() ? 0 : 1, seen = 0;
     each_cookie_line(r, [&](ngx_table_elt_t* line) {
         if (seen++ < stay) line->value = borrow(*left);

@@ -1,6 +1,5 @@
 // The $oidc_* variables. Read from the session where it lies; nothing is cached from one request to another.
-#include "ngx_http_oidc_request.hpp"
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -21,7 +20,6 @@ ngx_int_t show(Value* v, std::string_view text) noexcept
 }
 
 std::string_view keep(ngx_http_request_t* r, std::string_view text) { return view(copy(r->pool, text)); }
-
 std::string_view number(ngx_http_request_t* r, std::int64_t n) { return n > 0 ? keep(r, std::to_string(n)) : std::string_view(); }
 
 // The session that this request shows; empty where auth_oidc is off.
@@ -123,7 +121,6 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
 }
 
 ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }
-
 ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t data)
 {
     std::string_view name = view(*reinterpret_cast<ngx_str_t*>(data));

@@ -1,7 +1,6 @@
 // The journeys of a browser: login (OpenID Connect Core 3.1) and logout (OpenID Connect RP-Initiated Logout 1.0); and what a
 // provider sends for one login: the callback, tokens, an ID token, UserInfo.
 #pragma once
-
 #include "ports.hpp"
 #include "session.hpp"
 
