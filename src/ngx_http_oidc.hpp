@@ -26,7 +26,6 @@ inline std::string string(const ngx_str_t& s) { return std::string(view(s)); }
 
 // The bytes stay where they are: `s` must outlive the result.
 inline ngx_str_t borrow(std::string_view s) noexcept { return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))}; }
-
 ngx_str_t copy(ngx_pool_t* pool, std::string_view s);  // throws std::bad_alloc
 
 // A call that the event loop makes, next (`fire`) or after a time (`start`): nothing resumes from inside a callback. Its owner

@@ -22,7 +22,6 @@ struct Completion {
         if (level == NGX_LOG_EMERG) throw mistake;
         report(cf, level, mistake.place, mistake.what());
     }
-
     void warn_if(bool odd, std::string_view what, const std::string& why) const { refuse_if(odd, what, why, NGX_LOG_WARN); }
 
     // The directives that were not written take the profile's value. Then what a look at one or two directives decides.
@@ -54,10 +53,8 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
-        for (std::string_view page : {"post_logout_uri", "logged_out_uri"}) {
-            bool alone = has(page) && provider.logout_uri.empty();
-            warn_if(alone, page, "there is no logout to come back from; add \"logout_uri /logout\"");
-        }
+        for (std::string_view page : {"post_logout_uri", "logged_out_uri"})
+            warn_if(has(page) && provider.logout_uri.empty(), page, "there is no logout to come back from; add \"logout_uri /logout\"");
     }
 
     void check_client() const

@@ -158,15 +158,13 @@ private:
     }
 
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept
-    {
+    try {
         auto* call = static_cast<Call*>(self);
         call->too_large_ = size > call->max_body_ - call->response_.body.size();
-        try {
-            if (!call->too_large_) call->response_.body.append(data, size);
-            return call->too_large_ ? 0 : size;
-        } catch (const std::bad_alloc&) {
-            return 0;
-        }
+        if (!call->too_large_) call->response_.body.append(data, size);
+        return call->too_large_ ? 0 : size;
+    } catch (const std::bad_alloc&) {
+        return 0;
     }
 
     static std::size_t on_header(char*, std::size_t, std::size_t size, void* self) noexcept
@@ -272,9 +270,8 @@ private:
         int count = 0;
         if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(common_.multi, &count);
         curl_multi_socket_action(common_.multi, fd, events, &count);
-        while (CURLMsg* message = curl_multi_info_read(common_.multi, &count)) {
+        while (CURLMsg* message = curl_multi_info_read(common_.multi, &count))
             if (message->msg == CURLMSG_DONE) Call::of(message->easy_handle).finish(message->data.result);
-        }
     }
 
     Event timer_;

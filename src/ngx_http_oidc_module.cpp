@@ -161,9 +161,8 @@ char* inherit(ngx_conf_t* cf, void* parent, void* child)
 {
     auto& outer = *static_cast<LocConf*>(parent);
     auto& inner = *static_cast<LocConf*>(child);
-    for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url}) {
+    for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url})
         if ((inner.*each).place.line == 0) inner.*each = outer.*each;
-    }
     if (inner.require == nullptr) inner.require = outer.require;
     ngx_conf_merge_uint_value(inner.unauth, outer.unauth, static_cast<ngx_uint_t>(Unauth::automatic));
     ngx_conf_merge_value(inner.strip_cookies, outer.strip_cookies, 1);
@@ -233,9 +232,8 @@ bool is_local(std::string_view address)
 bool any_listener(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server, auto fits)
 {
     for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
-        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
+        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs))
             if (contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server) && fits(at.opt)) return true;
-        }
     }
     return false;
 }
@@ -315,9 +313,8 @@ void complete(ngx_conf_t* cf)
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }
-    for (const auto& conf : main.providers) {
+    for (const auto& conf : main.providers)
         for (const auto& other : main.providers) require_own_cookie(*conf, *other);
-    }
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
     // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
     ngx_array_t& handlers = core.phases[NGX_HTTP_ACCESS_PHASE].handlers;

@@ -27,9 +27,8 @@ struct Item {
     void copy_to(char* out) const noexcept
     {
         const char* end = out + size;
-        for (const Chunk* chunk = first; out < end; chunk = chunk->next) {
+        for (const Chunk* chunk = first; out < end; chunk = chunk->next)
             out = std::copy_n(chunk->bytes, std::min<std::size_t>(end - out, Chunk::capacity), out);
-        }
     }
     std::string text() const
     {

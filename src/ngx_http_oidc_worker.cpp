@@ -149,9 +149,8 @@ private:
 
     Entry& find(const Provider& provider, const Kind& kind, const std::string& url)
     {
-        for (Entry& entry : entries_) {
+        for (Entry& entry : entries_)
             if (&entry.provider == &provider && &entry.kind == &kind && entry.url == url) return entry;
-        }
         return entries_.emplace_back(provider, kind, url);
     }
 
@@ -177,16 +176,14 @@ private:
 
     // Takes over what another worker fetched. What this provider's configuration refuses is not looked at twice.
     bool look(Entry& entry)
-    {
+    try {
         std::optional<Zone::Copy> found = zone_.read(entry.key(), entry.seen, now_ms());
         if (!found) return false;
         entry.seen = found->stored;
-        try {
-            entry.adopt(found->bytes, found->stored);
-            return true;
-        } catch (const Failure&) {
-            return false;
-        }
+        entry.adopt(found->bytes, found->stored);
+        return true;
+    } catch (const Failure&) {
+        return false;
     }
 
     void require_no_failure_since(const Entry& entry, std::int64_t time)

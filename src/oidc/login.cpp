@@ -225,7 +225,8 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     session.times = times_of(provider, tokens, request.now);
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
-    session.state_hash = state_hash(attempt.state());    Digest random;
+    session.state_hash = state_hash(attempt.state());
+    Digest random;
     on.ports.random(random);
     std::string id = base64url(view(random)), record = serialize(session);
     SessionKey key = sha256(id);
