@@ -21,11 +21,19 @@ const asksAmr = ({ claims }) => {
   }
 };
 
+/** The library never sees who was logged in, neither now nor when the login is over. */
+function forgetSession(req, res) {
+  for (const [, name] of (req.headers.cookie ?? '').matchAll(/(?:^|; *)(_session[^=]*)=/g)) {
+    res.appendHeader('set-cookie', `${name}=; path=/; expires=Thu, 01 Jan 1970 00:00:00 GMT`);
+  }
+  req.headers.cookie = '';
+}
+
 const FLAVOURS = {
   async franceconnect(exchange, params) {
     const { app, req, res } = exchange;
     const { settings, clients } = app;
-    req.headers.cookie = '';
+    forgetSession(req, res);
     const local = clients.local[params.client_id];
     if (!local && req.method === 'POST') {
       sendErrorPage(res, settings, 500, 'Y000000', 'Une erreur technique est survenue');
@@ -60,13 +68,15 @@ const FLAVOURS = {
 };
 
 /** The login of the "auto" switch, for a request simple enough to be answered at once. */
-function autoLogin({ settings, control: { switches } }, params) {
+function autoLogin({ settings, control }, params) {
+  const { switches } = control;
   if (!switches.auto || params.claims || params.prompt === 'none') return undefined;
   const { asked } = levelsOf(settings, params);
+  const accountId = control.takePerson(switches.auto);
   return {
-    accountId: switches.auto,
+    accountId,
     acr: reportedLevel(settings, switches.acr || asked),
-    amr: identities[switches.auto].claims.amr,
+    amr: identities[accountId].claims.amr,
     loginTs: Math.floor(Date.now() / 1000),
   };
 }

@@ -11,7 +11,9 @@ async function readJson(req) {
 const ACTIONS = {
   'GET /__control': () => {},
   'POST /__control': ({ control }, values) => {
-    if (values.auto && !identities[values.auto]) throw new Error(`no such identity: ${values.auto}`);
+    for (const name of [values.auto, values.person]) {
+      if (name && !identities[name]) throw new Error(`no such identity: ${name}`);
+    }
     control.set(values);
   },
   'POST /__control/reset': ({ control }) => control.reset(),
@@ -20,6 +22,7 @@ const ACTIONS = {
     await app.rebuild();
   },
   'POST /__control/revoke': ({ store }) => store.endSessions(),
+  'POST /__control/flush': ({ rebuild }) => rebuild(),
 };
 
 export async function handleControl(app, req, res) {

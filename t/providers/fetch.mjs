@@ -22,16 +22,17 @@ export function agents(ca) {
   return { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
 }
 
-/** The part of the Fetch API that oidc-provider 9 uses. */
-export function makeFetch(ca) {
+/** The part of the Fetch API that oidc-provider 9 uses, and a body. `seen` is told of every answer. */
+export function makeFetch(ca, seen = () => {}) {
   const agent = agents(ca);
-  return (address, { method, headers }) => new Promise((resolve, reject) => {
+  return (address, { method = 'GET', headers, body } = {}) => new Promise((resolve, reject) => {
     const { protocol } = new URL(address);
     const { request } = protocol === 'https:' ? https : http;
     const call = request(address, { method, headers, agent: agent[protocol], timeout: TIMEOUT }, async (answer) => {
       try {
         const chunks = [];
         for await (const chunk of answer) chunks.push(chunk);
+        seen(address, answer.headers);
         resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode, headers: answer.headers }));
       } catch (error) {
         reject(error);
@@ -39,6 +40,6 @@ export function makeFetch(ca) {
     });
     call.on('timeout', () => call.destroy(new Error('the request took too long')));
     call.on('error', reject);
-    call.end();
+    call.end(body);
   });
 }

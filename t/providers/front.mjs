@@ -2,6 +2,7 @@
 import { parse } from 'node:querystring';
 import { setTimeout as wait } from 'node:timers/promises';
 import { prepareAuthorize } from './authorize.mjs';
+import { checkToken } from './checktoken.mjs';
 import { apiError, sendErrorPage, sendJson } from './errors.mjs';
 import { fail } from './faults.mjs';
 import { backToService, interact } from './interaction.mjs';
@@ -17,6 +18,7 @@ const ENDPOINTS = {
   '/session/end': 'end_session',
   '/token/revocation': 'revocation',
   '/token/introspection': 'introspection',
+  '/checktoken': 'checktoken',
   '/.well-known/openid-configuration': 'discovery',
 };
 
@@ -42,20 +44,24 @@ function logged({ req, res, path, query, body, app }) {
   res.on('finish', () => { entry.status = res.statusCode; });
 }
 
-/** A code counts as sent when it has reached the server, whatever comes next. */
-function countCode({ req, res, body, app }) {
-  if (body.code) app.control.countCode(body.code);
-  const { switches } = app.control;
-  if (switches.dropKeepAlive && req.socket.served > 1) {
+/** Why the token endpoint refuses, by the switches: the error and its detail. */
+function tokenRefusal({ body, app: { control: { switches } } }) {
+  if (switches.codeRefuse && body.code) return ['invalid_grant', 'authorization code not found'];
+  const refreshing = body.grant_type === 'refresh_token';
+  return refreshing && switches.refresh.error ? [switches.refresh.error, 'refresh token not found'] : undefined;
+}
+
+/** A code or a refresh token counts as sent when it has reached the server, whatever comes next. */
+function beforeToken(exchange) {
+  const { req, res, body, app } = exchange;
+  app.control.countBrought(body);
+  if (app.control.switches.dropKeepAlive && req.socket.served > 1) {
     req.socket.destroy();
     return true;
   }
-  if (switches.codeRefuse && body.code) {
-    const { settings } = app;
-    sendJson(res, 400, apiError(settings, 'invalid_grant', 'grant request is invalid', 'authorization code not found'));
-    return true;
-  }
-  return false;
+  const [error, detail] = tokenRefusal(exchange) ?? [];
+  if (error) sendJson(res, 400, apiError(app.settings, error, 'grant request is invalid', detail));
+  return Boolean(error);
 }
 
 /** FranceConnect serves UserInfo by GET alone, and its logout too. */
@@ -68,7 +74,7 @@ async function intercept(exchange, name) {
   const { req, res, query, body, app } = exchange;
   const { settings, control } = app;
   control.count(name);
-  const early = name === 'token' && req.method === 'POST' && countCode(exchange);
+  const early = name === 'token' && req.method === 'POST' && beforeToken(exchange);
   if (early) return true;
   if (control.switches.delay[name]) await wait(control.switches.delay[name]);
   if (fail(exchange, name)) return true;
@@ -80,6 +86,10 @@ async function intercept(exchange, name) {
   const wrong = rules && objection(rules, req.method === 'POST' ? body : query);
   if (wrong) {
     sendErrorPage(res, settings, 400, rules.code, wrong);
+    return true;
+  }
+  if (name === 'checktoken' && req.method === 'POST' && settings.dataProviders) {
+    await checkToken(exchange);
     return true;
   }
   return name === 'authorize' && ['GET', 'POST'].includes(req.method) && !await prepareAuthorize(exchange);

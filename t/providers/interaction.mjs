@@ -5,7 +5,7 @@ import { levelsOf, reportedLevel, unmet } from './acr.mjs';
 import { LOST, sendErrorPage } from './errors.mjs';
 import { consentPage, loginPage } from './pages.mjs';
 import { saveGrant } from './provider.mjs';
-import { claimsOf } from './scopes.mjs';
+import { claimsOf, dataOf } from './scopes.mjs';
 
 const MINUTES = 1800;
 
@@ -63,16 +63,16 @@ async function finish({ req, res, app }, interaction, login) {
     });
     return;
   }
+  const accountId = control.takePerson(login.identity);
   const result = {
     login: {
-      accountId: login.identity, acr, amr: identities[login.identity].claims.amr, ts: Math.floor(Date.now() / 1000),
-      remember: false,
+      accountId, acr, amr: identities[accountId].claims.amr, ts: Math.floor(Date.now() / 1000), remember: false,
     },
     consent: {},
   };
   if (settings.consentPage) {
     const grant = await saveGrant(provider, {
-      accountId: login.identity,
+      accountId,
       clientId: params.client_id,
       scope: params.scope,
       claims: settings.grantsClaims ? requestedClaims(params) : [],
@@ -115,6 +115,7 @@ async function show(exchange, interaction) {
     html(res, consentPage(settings, {
       service, action: `${action}/consent`, identity: login.identity, back,
       claims: Object.fromEntries(names.map((name) => [name, all[name]])),
+      data: dataOf(app.row, interaction.params.scope),
     }));
   } else {
     await finish(exchange, interaction, login);

@@ -89,14 +89,19 @@ function shapeJsonUserinfo(provider, { switches }) {
   });
 }
 
+/** The edits of an ID token; one that comes of a refresh has its own, if there are any. */
+function idTokenEdits(ctx, { idToken, refresh }) {
+  return ctx?.oidc.params.grant_type === 'refresh_token' ? refresh.idToken ?? idToken : idToken;
+}
+
 export function shapeTokens(provider, { control, keys, issuer }) {
   const switches = () => control.switches;
   shapeJsonUserinfo(provider, { switches });
   const { IdToken } = provider;
   const { issue } = IdToken.prototype;
   IdToken.prototype.issue = async function issueAsWanted(options) {
-    const { idToken, userinfo, jwe } = control.switches;
-    const spec = options.use === 'userinfo' ? userinfo : idToken;
+    const { userinfo, jwe } = control.switches;
+    const spec = options.use === 'userinfo' ? userinfo : idTokenEdits(this.ctx, control.switches);
     if (!isSet(spec) && !isSet(jwe)) return issue.call(this, options);
     const { client } = this;
     const encryption = encryptionOf(client, options.use);

@@ -91,12 +91,16 @@ function shown(value) {
   return texts ? value.join(', ') : JSON.stringify(value);
 }
 
-export function consentPage(settings, { service, action, identity, claims, back }) {
+const item = ([scope, label]) => `<li data-scope="${escape(scope)}">${escape(label)}</li>`;
+
+export function consentPage(settings, { service, action, identity, claims, data, back }) {
   const rows = Object.entries(claims).map(([name, value]) => `<dt>${escape(LABELS[name] ?? name)}</dt>
 <dd>${escape(shown(value))}</dd>`);
   return layout(settings, `Continuer sur ${service}`, `
 <p>Vous êtes connecté avec l’identité <strong>${escape(fullName(identity))}</strong>.</p>
 ${rows.length ? `<p>Les données suivantes seront transmises au service&nbsp;:</p><dl>${rows.join('\n')}</dl>` : ''}
+${data.length ? `<p>Le service pourra demander ces données à leurs fournisseurs&nbsp;:</p>
+<ul id="data">${data.map(item).join('')}</ul>` : ''}
 <form id="consent" method="post" action="${escape(action)}">
 <button type="submit" id="accept">Continuer sur ${escape(service)}</button>
 </form>

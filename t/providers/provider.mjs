@@ -2,7 +2,7 @@
 import { claimsFor, subjectFor } from './accounts.mjs';
 import { shapeCallback } from './callback.mjs';
 import { renderErrorFor, watchErrors } from './errors.mjs';
-import { agents, loopbackLookup, makeFetch } from './fetch.mjs';
+import { agents, loopbackLookup } from './fetch.mjs';
 import { shapeTokens } from './mutate.mjs';
 import { errorPage, loggedOutPage, logoutPage } from './pages.mjs';
 import { CLAIMS } from './scopes.mjs';
@@ -83,6 +83,27 @@ function acceptAuto(provider) {
   };
 }
 
+/** The relying party's key set is kept as long as the library says, or as the "clientJwks" switch does. */
+async function keepClientKeys(provider, { clients, control }) {
+  const { client_id: id } = clients.library.find((client) => client.jwks_uri) ?? {};
+  if (!id) return;
+  const { asymmetricKeyStore: sample } = await provider.Client.find(id);
+  const store = Object.getPrototypeOf(sample);
+  const { fresh, refresh } = store;
+  store.fresh = function isFresh() {
+    const own = this.jwksUri && isSet(control.switches.clientJwks);
+    return own ? control.isKept(this.answer) : fresh.call(this);
+  };
+  store.refresh = async function refreshIfStale() {
+    if (this.fresh()) return;
+    try {
+      await refresh.call(this);
+    } finally {
+      this.answer = control.answers.get(new URL(this.jwksUri).href);
+    }
+  };
+}
+
 function shapeResponses(provider, { settings, control, issuer }) {
   const documents = { '/.well-known/openid-configuration': 'discovery', '/jwks': 'jwks' };
   provider.use(async (ctx, next) => {
@@ -97,7 +118,9 @@ function shapeResponses(provider, { settings, control, issuer }) {
         ctx.type = type;
       }
     } else if (ctx.path === '/token' && ctx.status === 200) {
-      ctx.body = edit(ctx.body, switches.token);
+      const { grant_type: type } = ctx.oidc.params;
+      const answer = edit(ctx.body, switches.token);
+      ctx.body = type === 'refresh_token' ? edit(answer, switches.refresh.token ?? {}) : answer;
       if (switches.tokenType) ctx.body.token_type = switches.tokenType;
     } else if (ctx.path.startsWith('/authorize')) {
       shapeCallback(ctx, control, issuer);
@@ -123,6 +146,7 @@ export async function buildProvider(app) {
     jwks: { keys: keys.jwks },
     claims: CLAIMS[row],
     ttl: lifetimes(library.ttl, control),
+    ...(library.rotateRefreshToken && { rotateRefreshToken: () => control.switches.refresh.rotate ?? true }),
     cookies: { ...library.cookies, keys: cookieKeys },
     features: { ...library.features, rpInitiatedLogout: logoutFeature(settings, sso) },
     interactions: { policy: policyOf(interactionPolicy.base), url: (ctx, { uid }) => `/api/v2/interaction/${uid}` },
@@ -130,7 +154,7 @@ export async function buildProvider(app) {
     findAccount: (ctx, accountId) => ({ accountId, claims: () => claimsFor(row, accountId) }),
     pairwiseIdentifier: (ctx, accountId, { clientId }) => subjectFor(accountId, clients.local[clientId].entity),
     renderError: renderErrorFor(settings),
-    fetch: makeFetch(ca),
+    fetch: app.fetch,
     httpOptions: ({ protocol }) => ({ timeout: 6000, agent: agent[protocol], lookup: loopbackLookup }),
   });
   provider.proxy = true;
@@ -138,5 +162,6 @@ export async function buildProvider(app) {
   watchErrors(provider, settings);
   shapeResponses(provider, app);
   shapeTokens(provider, app);
+  await keepClientKeys(provider, app);
   return provider;
 }

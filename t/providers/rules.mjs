@@ -53,6 +53,7 @@ export const franceconnectRules = {
     },
   },
   revocation: { code: 'Y000400', closed: true, params: REVOCATION },
+  checktoken: { closed: true, params: { token: yes(SOME), client_id: yes(SOME), client_secret: yes(SOME) } },
 };
 
 export const proconnectRules = {

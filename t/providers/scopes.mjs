@@ -1,5 +1,6 @@
 // What each scope gives, per provider. A scope with an empty list is one of
 // a data provider: it authorises the access token and adds no claim.
+import { DATA_PROVIDER } from './apis.mjs';
 
 const same = (...names) => Object.fromEntries(names.map((name) => [name, [name]]));
 
@@ -18,9 +19,7 @@ const franceconnect = {
   given_name: ['given_name', 'given_name_array'],
   ...same('family_name', 'birthdate', 'gender', 'birthplace', 'birthcountry', 'email', 'preferred_username',
     'idp_birthdate', 'amr', 'idp_id'),
-  ...none('dgfip_rfr', 'dgfip_annee_n_moins_1', 'droits_assurance_maladie', 'cnaf_quotient_familial',
-    'cnaf_allocataires', 'cnaf_enfants', 'cnaf_adresse', 'cnous_statut_boursier', 'mesri_statut_etudiant',
-    'complementaire_sante_solidaire', 'dsnj_statut_service_national'),
+  ...none('dgfip_rfr', 'dgfip_annee_n_moins_1', 'droits_assurance_maladie', ...DATA_PROVIDER.scopes),
 };
 
 const rnippName = (name) => [name, `rnipp_${name}`];
@@ -81,4 +80,16 @@ export const CLAIMS = { franceconnect, franceconnect_plus: franceconnectPlus, pr
 export function claimsOf(row, scope) {
   const names = scope.split(' ').flatMap((name) => CLAIMS[row][name] ?? []);
   return [...new Set(names)].filter((name) => name !== 'sub');
+}
+
+// The first word of a data provider's scope says whose data it is.
+const DATA_LABELS = {
+  cnaf: 'Famille (CAF, MSA)', cnous: 'Bourse d’études (Cnous)', mesri: 'Études supérieures', dsnj: 'Service national',
+  complementaire: 'Complémentaire santé', dgfip: 'Impôts', droits: 'Assurance maladie',
+};
+
+/** The data providers' scopes of a list, each with its label. */
+export function dataOf(row, scope) {
+  const data = scope.split(' ').filter((name) => CLAIMS[row][name]?.length === 0);
+  return data.map((name) => [name, `${DATA_LABELS[name.split('_')[0]]}\u00a0: ${name}`]);
 }

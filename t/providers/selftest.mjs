@@ -1,13 +1,15 @@
 // The providers' wire behaviour, over https with throwaway certificates: node 22 selftest.mjs [part of a test's name]
+import dataProvider from './selftest/data_provider.mjs';
 import franceconnect from './selftest/franceconnect.mjs';
 import franceconnectLogout from './selftest/franceconnect_logout.mjs';
 import franceconnectPlus from './selftest/franceconnect_plus.mjs';
 import generic from './selftest/generic.mjs';
 import proconnect from './selftest/proconnect.mjs';
+import refresh from './selftest/refresh.mjs';
 import switches from './selftest/switches.mjs';
 import { makeWorld } from './selftest/world.mjs';
 
-const tests = [franceconnect, franceconnectLogout, franceconnectPlus, proconnect, generic, switches]
+const tests = [franceconnect, franceconnectLogout, franceconnectPlus, proconnect, refresh, generic, dataProvider, switches]
   .flatMap(Object.entries)
   .filter(([name]) => name.includes(process.argv[2] ?? ''));
 

@@ -3,7 +3,7 @@
 //
 //   run ROW --listen 127.0.0.1:PORT --origin https://NAME.localhost:PORT --rp ORIGIN [options]
 //
-//   ROW                    franceconnect, franceconnect_plus, proconnect or generic
+//   ROW                    franceconnect, franceconnect_plus, proconnect or generic (data_provider: see data_provider.mjs)
 //   --listen ADDRESS:PORT  where to listen
 //   --origin ORIGIN        the public origin; the issuer is ORIGIN/api/v2
 //   --tls-cert, --tls-key  certificate and key in PEM; without both, plain http
@@ -11,6 +11,7 @@
 //   --rp ORIGIN            a relying party's origin; repeatable
 //   --redirect-path PATH   a redirection path of the relying parties, instead of the usual ones; repeatable
 //   --client JSON          client metadata, added to the client of that client_id or as a new one; repeatable
+//   --data-provider ORIGIN the data provider's origin, whose keys are at ORIGIN/jwks
 //
 // It prints "ready ORIGIN" when it listens and ends on SIGTERM or SIGINT.
 //
@@ -25,13 +26,12 @@
 // What a test can switch on is in README.md.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
-import https from 'node:https';
 import { parseArgs } from 'node:util';
 import { clientsFor } from './clients.mjs';
-import { handleControl } from './control.mjs';
+import { makeFetch } from './fetch.mjs';
 import { handle } from './front.mjs';
 import { Keys } from './keys.mjs';
+import { LISTENING, listen, run } from './listen.mjs';
 import { buildProvider } from './provider.mjs';
 import { rows } from './settings.mjs';
 import { Sso } from './sso.mjs';
@@ -42,8 +42,6 @@ const text = { type: 'string' };
 
 const list = { type: 'string', multiple: true, default: [] };
 
-const KEEP_ALIVE = 65_000;
-
 // The library's notices are about choices that are made here on purpose, and stdout is kept for main()'s one line.
 console.info = () => {};
 console.warn = () => {};
@@ -52,8 +50,7 @@ function readArguments() {
   const { values, positionals: [row] } = parseArgs({
     allowPositionals: true,
     options: {
-      listen: text, origin: text, 'tls-cert': text, 'tls-key': text, ca: text, rp: list, 'redirect-path': list,
-      client: list,
+      ...LISTENING, rp: list, 'redirect-path': list, client: list, 'data-provider': text,
     },
   });
   if (!rows[row] || !values.listen || !values.origin) {
@@ -62,10 +59,12 @@ function readArguments() {
   return { row, ...values };
 }
 
-async function makeApp({ row, origin, ca, rp, 'redirect-path': redirects, client }) {
+async function makeApp({ row, origin, ca, rp, 'redirect-path': redirects, client, 'data-provider': dataProvider }) {
   const settings = rows[row];
   const { host, protocol } = new URL(origin);
   const store = new Store();
+  const control = new Control();
+  const authority = ca && readFileSync(ca);
   const app = {
     row,
     settings,
@@ -74,9 +73,11 @@ async function makeApp({ row, origin, ca, rp, 'redirect-path': redirects, client
     protocol: protocol.slice(0, -1),
     issuer: `${origin}/api/v2`,
     store,
-    ca: ca && readFileSync(ca),
+    ca: authority,
+    fetch: makeFetch(authority, (address, headers) => control.fetched(address, headers)),
+    dataProvider,
     keys: new Keys(settings.keys),
-    control: new Control(),
+    control,
     clients: clientsFor(row, settings, { rps: rp, redirects, overrides: client.map((one) => JSON.parse(one)) }),
     sso: new Sso(settings.sso, store, protocol === 'https:'),
     cookieKeys: [randomBytes(32).toString('hex')],
@@ -90,38 +91,7 @@ async function makeApp({ row, origin, ca, rp, 'redirect-path': redirects, client
   return app;
 }
 
-function answer(app, req, res) {
-  req.socket.served = (req.socket.served ?? 0) + 1;
-  if (req.url === '/healthz') {
-    res.end('ok\n');
-    return;
-  }
-  const done = req.url.startsWith('/__control') ? handleControl(app, req, res) : handle(app, req, res);
-  done.catch((error) => {
-    process.stderr.write(`${req.method} ${req.url}: ${error.stack}\n`);
-    if (!res.headersSent) res.writeHead(500);
-    res.end();
-  });
-}
-
-async function main() {
+run(async () => {
   const options = readArguments();
-  const app = await makeApp(options);
-  const certificate = options['tls-cert'];
-  const tls = certificate && { cert: readFileSync(certificate), key: readFileSync(options['tls-key']) };
-  const server = tls ? https.createServer(tls) : http.createServer();
-  server.keepAliveTimeout = KEEP_ALIVE;
-  server.headersTimeout = KEEP_ALIVE + 1000;
-  server.on('request', (req, res) => answer(app, req, res));
-  server.on(tls ? 'secureConnection' : 'connection', () => { app.control.counters.connections += 1; });
-  const [, address, port] = /^(.*):(\d+)$/.exec(options.listen);
-  server.listen({ host: address, port: Number(port) }, () => process.stdout.write(`ready ${options.origin}\n`));
-  const stop = () => process.exit(0);
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-}
-
-main().catch((error) => {
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+  listen(await makeApp(options), options, handle);
 });

@@ -1,4 +1,5 @@
 // The table of providers, one row each.
+import { DATA_PROVIDER } from './apis.mjs';
 import { franceconnectRules, proconnectRules } from './rules.mjs';
 
 const ROUTES = {
@@ -37,7 +38,7 @@ const jwa = (signing, encryption) => ({
   requestObjectEncryptionEncValues: ['A256GCM'],
 });
 
-const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultAlg, encryption, keys, sso }) => ({
+const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultAlg, encryption, keys, sso, dataProviders }) => ({
   package: 'oidc-provider-9',
   name,
   flavour: 'franceconnect',
@@ -46,8 +47,8 @@ const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultA
   idpHints: ['fi-identite-numerique', 'fi-exemple'],
   keys,
   sso,
+  dataProviders,
   consentPage: true,
-  freshSession: true,
   cacheControl: 'public, max-age=600',
   library: {
     routes: ROUTES,
@@ -95,6 +96,7 @@ export const rows = {
     encryption: off,
     keys: [{ crv: 'P-256', alg: 'ES256', kid: 'pkcs11:ES256:hsm' }, { alg: 'RS256', kid: 'pkcs11:RS256:hsm' }],
     sso: { cookie: 'fc_session_id', seconds: 1800, sliding: true, required: true, reuse: () => true },
+    dataProviders: [DATA_PROVIDER],
   }),
 
   franceconnect_plus: franceconnect({

@@ -2,6 +2,7 @@
 
 const DEFAULTS = {
   auto: '', // the identity that logs in without pages
+  person: '', // the identity of the next login, once, whoever is logged in
   acr: '', // the level that is returned, whatever was asked
   delay: {}, // milliseconds before an endpoint answers
   fail: {}, // an endpoint that does not answer as it should
@@ -17,23 +18,33 @@ const DEFAULTS = {
   userinfo: {}, // edits of the UserInfo response
   jwe: {}, // edits of the encryption around both
   callback: {}, // edits of the redirection back to the relying party
+  refresh: {}, // what becomes of refresh tokens
+  clientJwks: {}, // how long the relying party's key set is kept
+  checktoken: {}, // edits of what a data provider is told
 };
 
 const LOG_LIMIT = 5000;
 
-const CODE_LIMIT = 20_000;
+const BROUGHT_LIMIT = 20_000;
 
-const fresh = () => ({ requests: {}, connections: 0, logins: 0, codes: {} });
+const fresh = () => ({ requests: {}, connections: 0, logins: 0, codes: {}, refreshes: 0, refreshTokens: {}, fetched: {} });
+
+/** The seconds that an answer's headers let it be kept. */
+function lifeOf({ expires, 'cache-control': cache = '' }) {
+  const until = expires ? (Date.parse(expires) - Date.now()) / 1000 : 0;
+  return Math.max(until || 0, Number(/max-age=(\d+)/.exec(cache)?.[1] ?? 0));
+}
 
 export class Control {
   constructor() {
+    this.answers = new Map();
     this.reset();
   }
 
   reset() {
     this.switches = structuredClone(DEFAULTS);
     this.counters = fresh();
-    this.codesSeen = 0;
+    this.broughtSeen = 0;
     this.log = [];
   }
 
@@ -56,12 +67,36 @@ export class Control {
     this.counters.requests[name] = (this.counters.requests[name] ?? 0) + 1;
   }
 
-  /** Every POST that brings a code is counted by code, before anything can fail. */
-  countCode(code) {
-    if (this.codesSeen < CODE_LIMIT) {
-      this.counters.codes[code] = (this.counters.codes[code] ?? 0) + 1;
-      this.codesSeen += 1;
-    }
+  /** Every POST that brings a code or a refresh token is counted by it, before anything can fail. */
+  countBrought({ code, refresh_token: token, grant_type: type }) {
+    if (type === 'refresh_token') this.counters.refreshes += 1;
+    if (code) this.countOne(this.counters.codes, code);
+    if (token) this.countOne(this.counters.refreshTokens, token);
+  }
+
+  countOne(counts, value) {
+    if (this.broughtSeen >= BROUGHT_LIMIT) return;
+    counts[value] = (counts[value] ?? 0) + 1;
+    this.broughtSeen += 1;
+  }
+
+  /** The identity of this login: the switch's, which then is off again, or the one that logged in. */
+  takePerson(identity) {
+    const { person } = this.switches;
+    this.switches.person = '';
+    return person || identity;
+  }
+
+  /** An answer to one of the provider's own requests: counted by address; what it said of caching is for `isKept`. */
+  fetched(address, headers) {
+    this.countOne(this.counters.fetched, address);
+    this.answers.set(address, { since: Date.now(), life: lifeOf(headers) });
+  }
+
+  /** Whether an answer is still kept, by the "clientJwks" switch. */
+  isKept(answer) {
+    const { floor = 0, life } = this.switches.clientJwks;
+    return Boolean(answer) && Date.now() < answer.since + 1000 * (life ?? Math.max(floor, answer.life));
   }
 
   view() {

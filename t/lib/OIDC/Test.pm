@@ -16,6 +16,7 @@ use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use OIDC::Browser;
+use OIDC::DataProvider ();
 
 our $Root = abs_path(dirname(__FILE__) . '/../../..');
 our $Module = $ENV{OIDC_MODULE} || "$Root/build/ngx_http_oidc_module.so";
@@ -33,7 +34,7 @@ sub import
     my $caller = caller;
     no strict 'refs';
     *{"${caller}::$_"} = \&{$_}
-        for qw(rp nginx nginx_t start_provider app browser login log_ok dir write_file read_file free_port wait_for until_true curl_h2
+        for qw(rp nginx nginx_t start_provider start_data_provider app browser login log_ok dir write_file read_file free_port wait_for until_true curl_h2
         client_secret own_key json subst kill_tree spawn ca_file cert_file key_file silent_port);
     Test::More->export_to_level(1, @_[ 0 .. 0 ]);
     binmode $_, ':encoding(UTF-8)' for Test::More->builder->output, Test::More->builder->failure_output, Test::More->builder->todo_output;
@@ -174,7 +175,7 @@ sub json { return JSON::PP->new->utf8->canonical->allow_nonref }
 
 # ---- The CA ------------------------------------------------------------------------------------------------------------------
 
-my @names = ('localhost', map {"$_.localhost"} qw(rp app other www fc fcp pc generic idp evil));
+my @names = ('localhost', map {"$_.localhost"} qw(rp app other www fc fcp pc generic idp data evil));
 
 # Made once for all tests in build/test-ca; nginx's workers read the copies in the test's own directory.
 sub ca_dir
@@ -183,7 +184,7 @@ sub ca_dir
     make_path($dir);
     open my $lock, '>', "$dir/.lock" or croak "$dir: $!";
     flock $lock, LOCK_EX;
-    return $dir if -e "$dir/complete.3" && -M "$dir/complete.3" < 20;
+    return $dir if -e "$dir/complete.4" && -M "$dir/complete.4" < 20;
     my $run = sub { my $out = `$_[0] 2>&1`; croak "$_[0]: $out" if $? };
     my $san = join ',', (map {"DNS:$_"} @names), 'IP:127.0.0.1';
     $run->("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=Local CA of the tests'"
@@ -195,7 +196,7 @@ sub ca_dir
             . " -keyout $dir/self.key -out $dir/self.pem");
     $run->("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out $dir/enc-ec.pem");
     $run->("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $dir/enc-rsa.pem");
-    write_file("$dir/complete.3", '');
+    write_file("$dir/complete.4", '');
     return $dir;
 }
 
@@ -250,6 +251,18 @@ sub start_provider
     my $port = $o{port} || free_port();
     my $self = bless { row => $row, port => $port, origin => "https://$host_of{$row}.localhost:$port", o => \%o, log => dir() . "/provider-$row-$port.log" },
         'OIDC::Provider';
+    $self->{data_port} = free_port() if $row eq 'franceconnect';
+    $self->start if $o{wait} // 1;
+    return $self;
+}
+
+# start_data_provider(provider => $franceconnect) or (staging => 1), port => .., wait => 0
+sub start_data_provider
+{
+    my (%o) = @_;
+    my $port = $o{port} || ($o{provider} ? $o{provider}{data_port} : free_port());
+    my $self = bless { row => 'data_provider', port => $port, origin => "https://data.localhost:$port", o => \%o, log => dir() . "/data-provider-$port.log" },
+        'OIDC::DataProvider';
     $self->start if $o{wait} // 1;
     return $self;
 }
@@ -565,15 +578,24 @@ sub start
 {
     my $self = shift;
     my %o = %{ $self->{o} };
-    my @rp = map { (ref $_ ? $_->() : $_) } @{ $o{rp} || [ OIDC::Test::rp() ] };
     my @command = ("$OIDC::Test::Root/t/providers/run", $self->{row}, '--listen', "127.0.0.1:$self->{port}", '--origin', $self->{origin},
         '--tls-cert', $o{cert} || OIDC::Test::cert_file(), '--tls-key', $o{key} || OIDC::Test::key_file(), '--ca', OIDC::Test::ca_file(),
-        (map { ('--rp', $_) } @rp), (map { ('--client', OIDC::Test::json()->encode($_)) } @{ $o{client} || [] }));
+        $self->options);
     $self->{pid} = OIDC::Test::spawn($self->{log}, @command);
     my $pid = $self->{pid};
     my $up = OIDC::Test::until_true(30, sub { waitpid($pid, WNOHANG) ? 'died' : OIDC::Test::read_file($self->{log}) =~ /^ready / && OIDC::Test::listening($self->{port}) });
     croak "provider $self->{row} did not start: " . OIDC::Test::read_file($self->{log}) if !$up || $up eq 'died';
     return $self;
+}
+
+# Those of this kind of program.
+sub options
+{
+    my $self = shift;
+    my %o = %{ $self->{o} };
+    my @rp = map { (ref $_ ? $_->() : $_) } @{ $o{rp} || [ OIDC::Test::rp() ] };
+    my @data = $self->{data_port} ? ('--data-provider', "https://data.localhost:$self->{data_port}") : ();
+    return ((map { ('--rp', $_) } @rp), (map { ('--client', OIDC::Test::json()->encode($_)) } @{ $o{client} || [] }), @data);
 }
 
 sub stop { my ($self, $signal) = @_; OIDC::Test::kill_tree(delete $self->{pid}, $signal) if $self->{pid}; return OIDC::Test::write_file($self->{log}, '') }
@@ -594,8 +616,17 @@ sub control { my ($self, %switches) = @_; return %switches ? $self->_call(POST =
 # All switches off; the person logs in without pages.
 sub reset { my ($self, %switches) = @_; $self->_call(POST => '/__control/reset'); return $self->control(auto => 'angela', %switches) }
 sub rotate { my ($self, %o) = @_; return $self->_call(POST => '/__control/rotate', \%o) }
+# Every session at the provider ends; the provider forgets the relying party's key set.
+sub revoke { my $self = shift; return $self->_call(POST => '/__control/revoke') }
+sub flush  { my $self = shift; return $self->_call(POST => '/__control/flush') }
 # How often an endpoint was asked since the last reset; how often a code was brought.
 sub count { my ($self, $endpoint) = @_; return $self->control->{counters}{requests}{$endpoint} || 0 }
 sub code_posts { my ($self, $code) = @_; my $codes = $self->control->{counters}{codes}; return defined $code ? $codes->{$code} || 0 : $codes }
+# How many refreshes came, or how often a refresh token was brought; how often the provider fetched a path of the relying party.
+sub refreshes { my ($self, $token) = @_; my $counters = $self->control->{counters}; return defined $token ? $counters->{refreshTokens}{$token} || 0 : $counters->{refreshes} }
+sub fetches { my ($self, $path) = @_; return $self->control->{counters}{fetched}{ OIDC::Test::rp($path) } || 0 }
+# The requests of a path (below the issuer), in order: method, query, body, headers, status.
+sub requests { my ($self, $path) = @_; return grep { $_->{path} eq $path } @{ $self->control->{log} } }
+sub revocations { my $self = shift; return $self->requests('/token/revocation') }
 
 1;

@@ -58,7 +58,15 @@ tests['fc: revocation rules'] = async (world) => {
   assert.equal(errorCode(await party.post('/token/revocation', { ...form, token_type_hint: 'access_token' })), 'Y000400');
   const { client_secret: secret, ...basic } = form;
   assert.equal(errorCode(await party.post('/token/revocation', basic)), 'Y000400');
-  const done = await party.post('/token/revocation', { ...form, client_secret: secret });
+  const authorization = `Basic ${Buffer.from(`${CLIENT}:${party.secret}`).toString('base64')}`;
+  const { client_id: id, ...bare } = basic;
+  assert.equal(errorCode(await party.post('/token/revocation', bare, { authorization })), 'Y000400');
+  const done = await party.post('/token/revocation', { ...form, client_id: id, client_secret: secret });
   assert.deepEqual([done.status, done.text], [200, '']);
   assert.equal((await party.userinfo(tokens.access_token)).status, 401);
+  const { counters, log } = await party.control();
+  assert.equal(counters.requests.revocation, 4);
+  const revocations = log.filter(({ path }) => path === '/token/revocation');
+  assert.deepEqual(revocations.map(({ status, body }) => [status, body.token]),
+    [400, 400, 400, 200].map((status) => [status, tokens.access_token]));
 };

@@ -1,5 +1,6 @@
 // FranceConnect+: nested tokens, levels, single sign-on, the relying party's key set.
 import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Browser, Party, callbackOf, errorCode, logged as logIn } from './party.mjs';
 
 const ROW = 'franceconnect_plus';
@@ -80,6 +81,48 @@ tests['fc+: single sign-on for eidas2 alone'] = async (world) => {
   const tokens = (await party.token(again.callback.code)).json;
   assert.equal((await party.open(tokens.id_token)).payload.acr, 'eidas2');
   assert.deepEqual((await party.login(browser, { acr_values: 'eidas3' })).pages, ['login', 'consent']);
+};
+
+tests['fc+: a session of eidas2 is not enough for eidas3, and the level may come out lower'] = async (world) => {
+  const { party, browser } = await logged(world, CLIENT, { acr_values: 'eidas2' });
+  const acrOf = async () => {
+    const { pages, callback } = await party.login(browser, { acr_values: 'eidas3' });
+    assert.deepEqual(pages, ['login', 'consent']);
+    const { json } = await party.token(callback.code);
+    return (await party.open(json.id_token)).payload.acr;
+  };
+  assert.equal(await acrOf(), 'eidas3');
+  await party.control('', { acr: 'eidas2' });
+  assert.equal(await acrOf(), 'eidas2');
+};
+
+tests['fc+: how long the key set of the relying party is kept'] = async (world) => {
+  const { rp } = world;
+  const party = new Party(world, ROW, CLIENT);
+  const fetches = async () => {
+    const before = rp.fetched;
+    await logged(world);
+    return rp.fetched - before;
+  };
+  rp.cache = 'no-store';
+  await party.control('/flush', {});
+  assert.equal(await fetches(), 1);
+  assert.equal(await fetches(), 0, 'a minute at least');
+  await party.control('/flush', {});
+  assert.equal(await fetches(), 1, 'flushed');
+  await party.control('', { clientJwks: { floor: 1 } });
+  assert.equal(await fetches(), 0);
+  await wait(1100);
+  assert.ok(await fetches() >= 1, 'the floor is a second');
+  rp.cache = 'public, max-age=600';
+  await wait(1100);
+  assert.ok(await fetches() >= 1);
+  await wait(1100);
+  assert.equal(await fetches(), 0, 'max-age is longer than the floor');
+  await party.control('', { clientJwks: { life: 1 } });
+  assert.ok(await fetches() >= 1, 'a life that no header prolongs');
+  const { counters } = await party.control();
+  assert.ok(counters.fetched[`${rp.origin}/oidc_jwks`] >= 4);
 };
 
 tests['fc+: logout wants the decrypted token'] = async (world) => {

@@ -34,6 +34,14 @@ export function request(address, { ca, method = 'GET', form, json, headers = {},
   });
 }
 
+/** The side door of a program: its switches set, or what it recorded. */
+export async function control({ origin, ca }, path = '', json = undefined) {
+  const method = path || json ? 'POST' : 'GET';
+  const { json: answer, status } = await request(`${origin}/__control${path}`, { ca, method, json: json ?? {} });
+  if (status !== 200) throw new Error(`control: ${answer.error}`);
+  return answer;
+}
+
 export class Browser {
   constructor(ca) {
     this.ca = ca;
@@ -136,12 +144,13 @@ export class Party {
   }
 
   control(path = '', json = undefined) {
-    const method = path || json ? 'POST' : 'GET';
-    return request(`${this.origin}/__control${path}`, { ca: this.ca, method, json: json ?? {} })
-      .then(({ json: answer, status }) => {
-        if (status !== 200) throw new Error(`control: ${answer.error}`);
-        return answer;
-      });
+    return control(this, path, json);
+  }
+
+  refresh(token) {
+    return this.post('/token', {
+      grant_type: 'refresh_token', refresh_token: token, client_id: this.clientId, client_secret: this.secret,
+    });
   }
 
   /** Decrypts and verifies a token: { jwe, header, payload, jws }. */

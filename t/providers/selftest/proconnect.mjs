@@ -142,6 +142,39 @@ tests['pc: levels'] = async (world) => {
   assert.equal(await acrOf({ acr_values: 'eidas1' }), 'eidas1');
 };
 
+tests['pc: seven levels, voluntary and essential; one that is not met'] = async (world) => {
+  const party = new Party(world, ROW, CLIENT);
+  const { acr_values_supported: levels } = (await party.get('/.well-known/openid-configuration')).json;
+  const essential = (level) => JSON.stringify({ id_token: { acr: { essential: true, values: [level] } } });
+  const acrOf = async (browser, options) => {
+    const { callback } = await party.login(browser, options);
+    const { json } = await party.token(callback.code);
+    return (await party.open(json.id_token)).payload.acr;
+  };
+  for (const level of levels) {
+    assert.equal(await acrOf(new Browser(world.ca), { acr_values: level }), level);
+    const browser = new Browser(world.ca);
+    assert.equal(await acrOf(browser, { claims: essential(level) }), level);
+    const other = levels.find((one) => one !== level);
+    const asked = await ask(world, { claims: essential(other) }, browser);
+    assert.match(asked.text, /id="login"/, `a session of ${level} is not one of ${other}`);
+  }
+  await party.control('', { auto: 'angela', acr: 'eidas1' });
+  const { callback } = await party.login(new Browser(world.ca), { claims: essential('eidas2') });
+  assert.equal(callback.error, 'access_denied');
+};
+
+tests['pc: prompt=none sees the session, and not another level'] = async (world) => {
+  const { party, browser } = await logged(world, CLIENT, { acr_values: 'eidas1' });
+  const essential = JSON.stringify({ id_token: { acr: { essential: true, values: ['eidas3'] } } });
+  await redirected(world, { prompt: 'none', claims: essential }, 'login_required',
+    'none of the requested ACRs could not be obtained', browser);
+  const { callback } = await party.login(browser, { prompt: 'none', siret_hint: '13002526500013' });
+  assert.ok(callback.code);
+  await party.control('/revoke', {});
+  await redirected(world, { prompt: 'none' }, 'login_required', 'End-User authentication is required', browser);
+};
+
 tests['pc: claims on demand'] = async (world) => {
   const claims = JSON.stringify({ id_token: { amr: null }, userinfo: { email: null } });
   const { party, tokens } = await logged(world, CLIENT, { claims });
@@ -169,17 +202,6 @@ tests['pc: abort'] = async (world) => {
   const answer = await browser.follow(new URL(link, page.url).href, {}, new Party(world, ROW, CLIENT).issuer);
   assert.equal(callbackOf(answer).error, 'access_denied');
   assert.match(answer.location, /User%20auth%20aborted/);
-};
-
-tests['pc: refresh tokens rotate'] = async (world) => {
-  const { party, login, tokens } = await logged(world);
-  const refresh = (token) => party.post('/token', {
-    grant_type: 'refresh_token', refresh_token: token, client_id: CLIENT, client_secret: party.secret,
-  });
-  const { json } = await refresh(tokens.refresh_token);
-  assert.notEqual(json.refresh_token, tokens.refresh_token);
-  assert.equal((await party.open(json.id_token)).payload.nonce, login.parameters.nonce);
-  assert.equal((await refresh(tokens.refresh_token)).json.error, 'invalid_grant');
 };
 
 tests['pc: userinfo by POST, introspection, revocation with extras'] = async (world) => {

@@ -12,7 +12,7 @@ import { request } from './party.mjs';
 
 const RUN = fileURLToPath(new URL('../run', import.meta.url));
 
-const HOSTS = { franceconnect: 'fc', franceconnect_plus: 'fcp', proconnect: 'pc', generic: 'op' };
+const HOSTS = { franceconnect: 'fc', franceconnect_plus: 'fcp', proconnect: 'pc', generic: 'op', data_provider: 'data' };
 
 const freePort = () => new Promise((resolve) => {
   const server = createServer().listen(0, '127.0.0.1', () => {
@@ -53,22 +53,23 @@ async function relyingParty(tls) {
     keys,
     answer: { status: 200, type: 'application/jwk-set+json', body: JSON.stringify({ keys: keys.map((k) => k.public) }) },
     sector: { status: 503, type: 'application/json', body: '' },
+    cache: 'public, max-age=600',
     fetched: 0,
   };
   const server = https.createServer(tls, (req, res) => {
     if (req.url === '/oidc_jwks') rp.fetched += 1;
     const { status, type, body } = req.url === '/oidc_sector' ? rp.sector : rp.answer;
-    res.writeHead(status, { 'content-type': type, 'cache-control': 'public, max-age=600' }).end(body);
+    res.writeHead(status, { 'content-type': type, 'cache-control': rp.cache }).end(body);
   });
   server.listen(port, '127.0.0.1');
   return Object.assign(rp, { close: () => server.close() });
 }
 
-async function provider(row, certs, rp) {
-  const port = await freePort();
+/** A program of `run` under a name of its own, with its further arguments. */
+async function program(row, certs, port, ...args) {
   const origin = `https://${HOSTS[row]}.localhost:${port}`;
   const child = spawn(RUN, [row, '--listen', `127.0.0.1:${port}`, '--origin', origin, '--tls-cert',
-    certs.file('cert.pem'), '--tls-key', certs.file('key.pem'), '--ca', certs.file('ca.pem'), '--rp', rp.origin],
+    certs.file('cert.pem'), '--tls-key', certs.file('key.pem'), '--ca', certs.file('ca.pem'), ...args],
   { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const [ready] = await Promise.race([
@@ -79,16 +80,26 @@ async function provider(row, certs, rp) {
   return { row, origin, issuer: `${origin}/api/v2`, child };
 }
 
-export async function makeWorld(rows = Object.keys(HOSTS)) {
+const ROWS = ['franceconnect', 'franceconnect_plus', 'proconnect', 'generic'];
+
+export async function makeWorld() {
   const certs = certificates();
   const rp = await relyingParty({ cert: certs.read('cert.pem'), key: certs.read('key.pem') });
-  const started = await Promise.all(rows.map((row) => provider(row, certs, rp)));
+  const dataPort = await freePort();
+  const providers = await Promise.all(ROWS.map(async (row) => program(row, certs, await freePort(), '--rp', rp.origin,
+    '--data-provider', `https://${HOSTS.data_provider}.localhost:${dataPort}`)));
+  const [{ issuer }] = providers;
+  const data = await program('data_provider', certs, dataPort, '--issuer', issuer);
+  const staging = await program('data_provider', certs, await freePort(), '--staging');
+  const started = [...providers, data, staging];
   const ca = certs.read('ca.pem');
   return {
     ca,
     rp,
+    data,
+    staging,
     reset: () => Promise.all(started.map(({ origin }) => request(`${origin}/__control/reset`, { ca, method: 'POST' }))),
-    providers: Object.fromEntries(started.map((one) => [one.row, one])),
+    providers: Object.fromEntries(providers.map((one) => [one.row, one])),
     async close() {
       rp.close();
       await Promise.all(started.map(({ child }) => new Promise((resolve) => {
