@@ -122,8 +122,8 @@ async function section(page, area, title, says, or, expected, shot) {
   const groups = await area.locator('.connect').all();
   is(groups.length, expected.length, 'its buttons');
   const first = await box(groups[0]);
-  const sentence = area.locator('p', { hasText: says });
-  is((await sentence.textContent()), says, 'the explanatory sentence');
+  const sentence = area.getByText(says, { exact: true });
+  is(await sentence.count(), 1, 'the explanatory sentence');
   ok((await box(sentence)).bottom <= first.top, '... above the button', first.top);
   const others = await area.locator('a').evaluateAll((all) => all.slice(2).map((a) => a.getBoundingClientRect().top));
   const lines = await area.locator('.or').all();
@@ -143,7 +143,7 @@ async function section(page, area, title, says, or, expected, shot) {
 async function visit(browser, { name, url, says, or, sections }, width, colorScheme) {
   context = `${name}, ${width}, ${colorScheme}`;
   const view = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, locale: 'fr-FR', ignoreHTTPSErrors: true });
-  view.setDefaultTimeout(10000);
+  view.setDefaultTimeout(5000);
   const page = await view.newPage();
   const [asked, problems] = [[], []];
   page.on('request', (request) => asked.push(request.url()));
