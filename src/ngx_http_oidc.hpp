@@ -1,6 +1,5 @@
 // The seam to nginx: the only place that includes its headers, and the few C++ tools every adapter uses.
 #pragma once
-
 extern "C" {
 #include <ngx_config.h>
 #include <ngx_core.h>
@@ -8,13 +7,15 @@ extern "C" {
 #include <ngx_http.h>
 }
 
+#include <algorithm>
 #include <coroutine>
-#include <exception>
-#include <new>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
-#include <string_view>
-#include <utility>
+#include <vector>
 
 extern ngx_module_t ngx_http_oidc_module;
 
@@ -25,7 +26,6 @@ inline std::string string(const ngx_str_t& s) { return std::string(view(s)); }
 
 // The bytes stay where they are: `s` must outlive the result.
 inline ngx_str_t borrow(std::string_view s) noexcept { return {s.size(), reinterpret_cast<u_char*>(const_cast<char*>(s.data()))}; }
-
 ngx_str_t copy(ngx_pool_t* pool, std::string_view s);  // throws std::bad_alloc
 
 // A call that the event loop makes, next (`fire`) or after a time (`start`): nothing resumes from inside a callback. Its owner

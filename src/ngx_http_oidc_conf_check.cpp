@@ -1,7 +1,5 @@
 // The oidc_provider block as a whole: what the profile sets, then the checks that need more than one directive.
-#include <strings.h>
-
-#include "ngx_http_oidc_conf_parse.hpp"
+#include "ngx_http_oidc_conf.hpp"
 #include "oidc/login.hpp"
 
 namespace oidc::ngx {
@@ -24,30 +22,22 @@ struct Completion {
         if (level == NGX_LOG_EMERG) throw mistake;
         report(cf, level, mistake.place, mistake.what());
     }
-
     void warn_if(bool odd, std::string_view what, const std::string& why) const { refuse_if(odd, what, why, NGX_LOG_WARN); }
-
-    template <class T>
-    void default_to(std::string_view directive, T& value, const std::type_identity_t<T>& profile_value) const
-    {
-        if (!has(directive)) value = profile_value;
-    }
 
     // The directives that were not written take the profile's value. Then what a look at one or two directives decides.
     void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
-        default_to("pkce", provider.pkce, profile.pkce);
-        default_to("userinfo", provider.userinfo, profile.userinfo);
-        default_to("userinfo_format", provider.userinfo_format, profile.userinfo_format);
-        default_to("id_token_signing_alg", provider.id_token_algs, profile.id_token_algs);
-        default_to("id_token_encryption", provider.id_token_encryption.required, profile.encryption == Switch::on);
-        default_to("logout_token_hint", provider.logout_token_hint, profile.logout_token_hint);
-        default_to("logout_state on", provider.logout_state, profile.logout_state);
-        default_to("userinfo_format encryption", provider.userinfo_encryption.required, profile.encryption == Switch::on);
+        if (!has("pkce")) provider.pkce = profile.pkce;
+        if (!has("userinfo")) provider.userinfo = profile.userinfo;
+        if (!has("userinfo_format")) provider.userinfo_format = profile.userinfo_format;
+        if (!has("id_token_signing_alg")) provider.id_token_algs = profile.id_token_algs;
+        if (!has("id_token_encryption")) provider.id_token_encryption.required = profile.encryption == Switch::on;
+        if (!has("logout_token_hint")) provider.logout_token_hint = profile.logout_token_hint;
+        if (!has("logout_state on")) provider.logout_state = profile.logout_state;
+        if (!has("userinfo_format encryption")) provider.userinfo_encryption.required = profile.encryption == Switch::on;
         provider.cookie.name_given = has("cookie_name");
         provider.config_url = metadata_url(provider);
-
         refuse_if(provider.client_id.empty(), "client_id", "the directive is missing; the provider gave it at registration");
         refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
                   "there is a client_secret too; keep one of them");
@@ -63,10 +53,8 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
-        for (std::string_view page : {"post_logout_uri", "logged_out_uri"}) {
-            bool alone = has(page) && provider.logout_uri.empty();
-            warn_if(alone, page, "there is no logout to come back from; add \"logout_uri /logout\"");
-        }
+        for (std::string_view page : {"post_logout_uri", "logged_out_uri"})
+            warn_if(has(page) && provider.logout_uri.empty(), page, "there is no logout to come back from; add \"logout_uri /logout\"");
     }
 
     void check_client() const
@@ -158,7 +146,7 @@ struct Completion {
     void check_cookie() const
     {
         const CookieRules& cookie = provider.cookie;
-        auto begins = [&](std::string_view prefix) { return strncasecmp(cookie.name.c_str(), prefix.data(), prefix.size()) == 0; };
+        auto begins = [&](std::string_view prefix) { return equal_no_case(cookie.name.substr(0, prefix.size()), prefix); };
         std::string_view bare = begins(host_prefix) ? std::string_view(cookie.name).substr(host_prefix.size()) : cookie.name;
         bool ours = bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix);
         bool off = cookie.secure == Switch::off;

@@ -1,12 +1,5 @@
-#include "ngx_http_oidc_conf_parse.hpp"
-
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/stat.h>
-
-#include <array>
-#include <cstdio>
+// The tools that read directives.
+#include "ngx_http_oidc_conf.hpp"
 
 namespace oidc::ngx {
 
@@ -36,9 +29,8 @@ static bool is_near(std::string_view a, std::string_view b, std::size_t edits)
 std::string did_you_mean(std::string_view name, const Words& candidates)
 {
     for (std::size_t edits : {1, 2}) {
-        for (std::string_view each : candidates) {
+        for (std::string_view each : candidates)
             if (each.size() > edits && is_near(name, each, edits)) return "; did you mean " + quoted(each) + "?";
-        }
     }
     bool few = !candidates.empty() && candidates.size() <= max_listed;
     return few ? "; known: " + join(candidates, ", ") : "";

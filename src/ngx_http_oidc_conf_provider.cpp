@@ -1,9 +1,7 @@
 // The oidc_provider block: its directives, each alone.
-#include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "ngx_http_oidc_conf_parse.hpp"
-#include "oidc/jose.hpp"
+#include "ngx_http_oidc_conf.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -22,8 +20,7 @@ auto checked(std::string_view text)
     return value;
 }
 
-template <auto Parse, Literal Example>
-std::string like(std::string_view text) { return Parse(text, Example.text); }
+template <auto Parse, Literal Example> std::string like(std::string_view text) { return Parse(text, Example.text); }
 
 bool is_given(std::string_view text) { return !text.empty(); }
 bool is_positive(std::int64_t number) { return number > 0; }
@@ -32,16 +29,13 @@ bool is_bare_path(std::string_view path) { return path.find_first_of("?%#") == p
 bool has_no_query(std::string_view url) { return url.find('?') == url.npos; }
 bool is_on(std::string_view text) { return parse_name(text, "on off") == 0; }
 bool is_required(std::string_view text) { return parse_name(text, "required off") == 0; }
-
-bool is_visible(std::string_view text, std::string_view but_not)
+bool is_word(std::string_view text, const char* without)
 {
-    auto fits = [&](char c) { return c > 0x20 && c < 0x7f && but_not.find(c) == but_not.npos; };
-    return !text.empty() && std::ranges::all_of(text, fits);
+    return is_given(text) && is_visible(text) && text.find_first_of(without) == text.npos;
 }
-
-bool is_cookie_name(std::string_view text) { return is_visible(text, "()<>@,;:\\\"/[]?={}"); }  // RFC 6265: a token
-bool is_cookie_domain(std::string_view text) { return is_visible(text, ";,"); }
-bool is_cookie_path(std::string_view text) { return is_visible(text, ";,") && text.starts_with('/'); }
+bool is_cookie_name(std::string_view text) { return is_word(text, "()<>@,;:\\\"/[]?={}"); }  // RFC 6265: a token
+bool is_cookie_domain(std::string_view text) { return is_word(text, ";,"); }
+bool is_cookie_path(std::string_view text) { return is_word(text, ";,") && text.starts_with('/'); }
 
 constexpr auto parse_lifetime = checked<parse_seconds, is_positive, "a life of 0 s would end every login at once">;
 constexpr auto parse_call_time = checked<parse_milliseconds, is_positive, "no call ends in no time; write at least 1s">;
@@ -50,15 +44,13 @@ constexpr auto parse_max_response = checked<parse_size, holds_metadata, "metadat
 constexpr auto parse_min_refresh =
     checked<parse_seconds, is_positive, "min_refresh=0 would let any visitor make us fetch; 1s is the least">;
 constexpr auto parse_cookie_name = checked<parse_constant, is_cookie_name, " is no cookie name; use letters, digits, _ and -">;
-constexpr auto parse_site_page =
-    checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
+constexpr auto parse_site_page = checked<parse_text, is_local_path, " is no path of this site, where an internal redirect can go">;
 constexpr auto parse_error_uri =
     checked<parse_site_page, is_bare_path, " is taken literally, by an internal redirect: leave out \"?\", \"%\" and \"#\"">;
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
 // Where the browser goes after a logout: anywhere.
 std::string parse_page(std::string_view text) { return text.starts_with('/') ? parse_page_here(text) : parse_safe_url(text); }
-
 std::size_t parse_state_limit(std::string_view text) { return static_cast<std::size_t>(parse_number(text, "number", 1, 64)); }
 
 // Credentials may stand before an @ (CONNECT with Basic authentication).
@@ -160,7 +152,7 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string name = full_name(cf, words[1]), text = read_file(name);
     require_worker_access(cf, name);
-    std::unique_ptr<BIO, decltype([](BIO* bio) { BIO_free(bio); })> pem(BIO_new_mem_buf(text.c_str(), -1));
+    Owned<BIO, BIO_free> pem(BIO_new_mem_buf(text.c_str(), -1));
     int count = 0;
     for (; auto* item = Read(pem.get(), nullptr, nullptr, nullptr); ++count) Free(item);
     bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -194,7 +186,7 @@ void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
         OwnKey key = load_own_key(text.reveal(), *use, alg, kid);
         key.state = state;
         bool known = contains(conf.provider.own_keys, key.kid, &OwnKey::kid);
-        if (known) throw std::invalid_argument("another client_key has the kid " + quoted(key.kid));
+        if (known) throw Mistake(quoted(name) + ": another client_key has the kid " + quoted(key.kid));
         conf.provider.own_keys.push_back(std::move(key));
     } catch (const std::invalid_argument& e) {
         throw Mistake(quoted(name) + ": " + e.what());
@@ -243,10 +235,9 @@ void set_claims(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 
 void set_acr_values(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    std::string text = rest(words);
-    Words levels = oidc::words(text);
+    Words levels = oidc::words(rest(words));
     if (levels.empty()) throw Mistake("the value is empty");
-    ngx_http_complex_value_t* value = compile(cf, text);
+    ngx_http_complex_value_t* value = compile(cf, rest(words));
     if (value->lengths != nullptr) conf.acr_values = value;
     else conf.provider.acr_default = levels;
 }

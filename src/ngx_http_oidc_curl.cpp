@@ -1,11 +1,9 @@
 // libcurl's multi interface driven by nginx's event loop: one multi per worker, connections kept between logins.
-#include <algorithm>
-
 #define CURL_DISABLE_DEPRECATION  // of curl_multi_socket_all
 #include <curl/curl.h>
 #include <openssl/x509_vfy.h>
 
-#include "ngx_http_oidc_worker.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -23,11 +21,6 @@ constexpr std::pair<CURLoption, long> always[] = {
     {CURLOPT_FOLLOWLOCATION, 0}, {CURLOPT_DISALLOW_USERNAME_IN_URL, 1}, {CURLOPT_NETRC, CURL_NETRC_IGNORED},
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, {CURLOPT_SSL_VERIFYPEER, 1}, {CURLOPT_SSL_VERIFYHOST, 2},
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
-};
-
-struct Free {
-    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 };
 
 // What the transfers of a worker share.
@@ -165,16 +158,13 @@ private:
     }
 
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept
-    {
+    try {
         auto* call = static_cast<Call*>(self);
         call->too_large_ = size > call->max_body_ - call->response_.body.size();
-        if (call->too_large_) return 0;
-        try {
-            call->response_.body.append(data, size);
-            return size;
-        } catch (const std::bad_alloc&) {
-            return 0;
-        }
+        if (!call->too_large_) call->response_.body.append(data, size);
+        return call->too_large_ ? 0 : size;
+    } catch (const std::bad_alloc&) {
+        return 0;
     }
 
     static std::size_t on_header(char*, std::size_t, std::size_t size, void* self) noexcept
@@ -195,8 +185,8 @@ private:
     }
 
     Common& common_;
-    std::unique_ptr<CURL, Free> easy_{curl_easy_init()};
-    std::unique_ptr<curl_slist, Free> headers_;
+    Owned<CURL, curl_easy_cleanup> easy_{curl_easy_init()};
+    Owned<curl_slist, curl_slist_free_all> headers_;
     std::string_view unsent_;                        // what of the form has not left yet
     HttpResponse response_;
     CURLcode result_ = CURLE_OK;
@@ -240,10 +230,8 @@ private:
     {
         const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         ngx_connection_t* c = own != -1 ? ngx_get_connection(own, common_.log) : nullptr;
-        if (c == nullptr) {
-            if (own != -1) close(own);
-            return nullptr;
-        }
+        if (c == nullptr && own != -1) close(own);
+        if (c == nullptr) return nullptr;
         c->data = reinterpret_cast<void*>(static_cast<std::intptr_t>(fd));
         c->read->log = c->write->log = common_.log;
         c->read->handler = c->write->handler = [](ngx_event_t* ev) {
@@ -255,8 +243,7 @@ private:
         return c;
     }
 
-    // Any answer but 0 would end the whole multi, in libcurl's terms "an aborted transfer": a socket that cannot be watched ends
-    // its own call only.
+    // Any answer but 0 would end the whole multi: a socket that cannot be watched ends its own call only.
     static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept
     {
         auto* c = static_cast<ngx_connection_t*>(socket);
@@ -283,9 +270,8 @@ private:
         int count = 0;
         if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(common_.multi, &count);
         curl_multi_socket_action(common_.multi, fd, events, &count);
-        while (CURLMsg* message = curl_multi_info_read(common_.multi, &count)) {
+        while (CURLMsg* message = curl_multi_info_read(common_.multi, &count))
             if (message->msg == CURLMSG_DONE) Call::of(message->easy_handle).finish(message->data.result);
-        }
     }
 
     Event timer_;

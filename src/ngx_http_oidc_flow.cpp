@@ -1,7 +1,5 @@
 // What the module answers by itself: the journeys of a login and a logout, one coroutine each, and what becomes of them.
-#include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_worker.hpp"
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -91,15 +89,23 @@ void run_phases(void* request)
 
 }  // namespace
 
-// One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason.
-struct Flow {
+// One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason. Its SessionStore
+// is the zones of its provider.
+struct Flow final : private SessionStore {
     Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at)
         : conf{provider_conf}, endpoint{at}, request{make_request(r, conf)},
-          sessions{*conf.sessions, *main_conf(r).states, conf.provider.session_idle_timeout},
-          ports{*worker().http, sessions, *worker().documents, worker_random, main_conf(r).cookie_keys},
+          states{*main_conf(r).states}, ports{*worker().http, *this, *worker().documents, worker_random, main_conf(r).cookie_keys},
           finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
     {
     }
+
+    Task<std::optional<std::string>> take(SessionKey key) override { co_return conf.sessions->take(key, ngx_time()); }
+    Task<bool> put(SessionKey key, std::string record, std::int64_t expires) override
+    {
+        co_return conf.sessions->put(key, record, {expires, conf.provider.session_idle_timeout}, ngx_time());
+    }
+    Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.use_once(state, expires, ngx_time()); }
+    Task<bool> forget(Digest state) override { co_return states.take(state, ngx_time()).has_value(); }
 
     Task<Reply> travel(SessionView existing)
     {
@@ -139,7 +145,7 @@ struct Flow {
     const ProviderConf& conf;
     Endpoint endpoint;
     Request request;
-    ZoneSessions sessions;
+    Zone& states;
     Ports ports;
     std::optional<Reply> reply;
     std::optional<Failure> failure;
@@ -201,10 +207,8 @@ const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const Pr
     const ProviderConf* first = nullptr;
     for (const ProviderConf* conf : providers) {
         if (!session_of(r, *conf)) continue;
-        if (first == nullptr) {
-            first = conf;
-            continue;
-        }
+        if (first == nullptr) first = conf;
+        if (first == conf) continue;
         bool https = is_https(r, *conf);
         conf->sessions->take(request_ctx(r, true)->key, ngx_time());
         add_header(r, "Set-Cookie", delete_cookie(conf->cookie_names[https], session_cookie_attributes(conf->provider, https)));
@@ -252,14 +256,12 @@ ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view
     ctx->error_status = status_of(failure.reason);
     ctx->asked = view(copy(r->pool, asked));
     add_header(r, "Cache-Control", "no-store");
-    ngx_int_t rc = ctx->error_status;
     if (!error_uri.empty()) {
-        r->err_status = static_cast<ngx_uint_t>(rc);
+        r->err_status = static_cast<ngx_uint_t>(ctx->error_status);
         ngx_str_t uri = borrow(error_uri), args{};
         ngx_http_internal_redirect(r, &uri, &args);
-        rc = NGX_DONE;
     }
-    ngx_http_finalize_request(r, rc);
+    ngx_http_finalize_request(r, error_uri.empty() ? ctx->error_status : NGX_DONE);
     return NGX_DONE;
 }
 

@@ -1,8 +1,5 @@
 // The module: the directives of http, server and location, what is known once all were read, the phases and the life.
-#include "ngx_http_oidc_conf_parse.hpp"
-#include "ngx_http_oidc_request.hpp"
-#include "ngx_http_oidc_worker.hpp"
-#include "oidc/session.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 
@@ -79,7 +76,6 @@ void declare_claim_set(ngx_conf_t* cf, const Words& words, MainConf&)
 }
 
 ngx_http_complex_value_t* parse_auth(ngx_conf_t* cf, std::string_view text) { return text == "off" ? nullptr : compile(cf, text); }
-
 ngx_http_complex_value_t* parse_args(ngx_conf_t* cf, std::string_view text)
 {
     parse_arguments(text);
@@ -165,9 +161,8 @@ char* inherit(ngx_conf_t* cf, void* parent, void* child)
 {
     auto& outer = *static_cast<LocConf*>(parent);
     auto& inner = *static_cast<LocConf*>(child);
-    for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url}) {
+    for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url})
         if ((inner.*each).place.line == 0) inner.*each = outer.*each;
-    }
     if (inner.require == nullptr) inner.require = outer.require;
     ngx_conf_merge_uint_value(inner.unauth, outer.unauth, static_cast<ngx_uint_t>(Unauth::automatic));
     ngx_conf_merge_value(inner.strip_cookies, outer.strip_cookies, 1);
@@ -237,9 +232,8 @@ bool is_local(std::string_view address)
 bool any_listener(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server, auto fits)
 {
     for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
-        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs)) {
+        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs))
             if (contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server) && fits(at.opt)) return true;
-        }
     }
     return false;
 }
@@ -314,15 +308,13 @@ void complete(ngx_conf_t* cf)
         CookieRules& cookie = provider.cookie;
         if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
         conf->sessions = session_zone(cf, main, *conf);
-        conf->cookie_names[0] = session_cookie_name(provider, false);
-        conf->cookie_names[1] = session_cookie_name(provider, true);
+        for (bool https : {false, true}) conf->cookie_names[https] = session_cookie_name(provider, https);
         provider.binding = binding_of(provider);
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }
-    for (const auto& conf : main.providers) {
+    for (const auto& conf : main.providers)
         for (const auto& other : main.providers) require_own_cookie(*conf, *other);
-    }
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
     // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
     ngx_array_t& handlers = core.phases[NGX_HTTP_ACCESS_PHASE].handlers;
@@ -334,21 +326,6 @@ void complete(ngx_conf_t* cf)
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }
-
-// Without oidc_cookie_key all workers share the random key of the zone, which survives reloads.
-ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept
-{
-    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
-    if (main == nullptr || main->providers.empty()) return NGX_OK;
-    try {
-        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->states->cookie_key());
-        init_process(*main, cycle->log);
-        return NGX_OK;
-    } catch (const std::exception& e) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "oidc: the worker cannot start: %s", e.what());
-        return NGX_ERROR;
-    }
-}
 
 // ---- Tables
 
@@ -388,6 +365,6 @@ ngx_http_module_t module_ctx = {
 
 ngx_module_t ngx_http_oidc_module = {
     NGX_MODULE_V1, &oidc::ngx::module_ctx, oidc::ngx::commands, NGX_HTTP_MODULE,
-    nullptr, nullptr, oidc::ngx::start_worker, nullptr, nullptr, oidc::ngx::exit_process, nullptr,
+    nullptr, nullptr, oidc::ngx::init_process, nullptr, nullptr, oidc::ngx::exit_process, nullptr,
     NGX_MODULE_V1_PADDING,
 };

@@ -1,9 +1,5 @@
 // One request: its session, its cookies, how its site looks from the browser, and who may pass.
-#include "ngx_http_oidc_request.hpp"
-
-#include <algorithm>
-
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -47,7 +43,6 @@ void strip_our_cookies(ngx_http_request_t* r)
     std::optional<std::string_view> left = strip_cookies(cookies, kept, is_ours, &main_conf(r));
     if (!left) return;
     request_ctx(r, true)->cookies = cookies;
-
     ngx_uint_t stay = left->empty() ? 0 : 1, seen = 0;
     each_cookie_line(r, [&](ngx_table_elt_t* line) {
         if (seen++ < stay) line->value = borrow(*left);
@@ -112,9 +107,8 @@ bool over_tls(ngx_http_request_t*) noexcept { return false; }
 std::string_view header(ngx_http_request_t* r, std::string_view name)
 {
     for (const ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
-        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts)) {
+        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts))
             if (view({line.key.len, line.lowcase_key}) == name) return view(line.value);
-        }
     }
     return {};
 }
@@ -151,9 +145,8 @@ ngx_int_t check_require(ngx_http_request_t* r)
 ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
 {
     // A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.
-    if (RequestCtx* ctx = request_ctx(r, false); ctx != nullptr && ctx->error_status != 0) {
+    if (RequestCtx* ctx = request_ctx(r, false); ctx != nullptr && ctx->error_status != 0)
         return conf != nullptr && view(r->uri) == conf->provider.error_uri ? NGX_OK : ctx->error_status;
-    }
     auto mode = static_cast<Unauth>(location(r).unauth);
     if (mode == Unauth::pass) return check_require(r);
     bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
@@ -168,9 +161,8 @@ ngx_int_t decide(ngx_http_request_t* r)
 {
     Auth auth = auth_of(r);
     if (!auth.on) return location(r).require == nullptr ? NGX_DECLINED : check_require(r);
-    if (auth.conf == nullptr && !auth.value.empty()) {
+    if (auth.conf == nullptr && !auth.value.empty())
         return refuse(r, Failure(Reason::provider_unknown, "auth_oidc: no such oidc_provider"), auth.value.substr(0, 64));
-    }
     return auth.conf != nullptr && session_of(r, *auth.conf) ? check_require(r) : unauthenticated(r, auth.conf);
 }
 

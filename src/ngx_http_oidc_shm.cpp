@@ -1,12 +1,9 @@
-#include "ngx_http_oidc_shm.hpp"
-
-#include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <limits>
-#include <stdexcept>
 
 #include <openssl/rand.h>
+
+#include "ngx_http_oidc_shm.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -18,7 +15,6 @@ constexpr int walk = 128;                             // how far from the oldest
 // ready for the next.
 struct Chunk {
     static constexpr std::size_t capacity = 504;
-
     Chunk* next;
     char bytes[capacity];
 };
@@ -30,12 +26,9 @@ struct Item {
     bool dead(std::int64_t now) const noexcept { return expires <= now || (idle != 0 && used + idle <= now); }
     void copy_to(char* out) const noexcept
     {
-        std::size_t left = size;
-        for (const Chunk* chunk = first; left > 0; chunk = chunk->next) {
-            const std::size_t piece = std::min(left, Chunk::capacity);
-            out = std::copy_n(chunk->bytes, piece, out);
-            left -= piece;
-        }
+        const char* end = out + size;
+        for (const Chunk* chunk = first; out < end; chunk = chunk->next)
+            out = std::copy_n(chunk->bytes, std::min<std::size_t>(end - out, Chunk::capacity), out);
     }
     std::string text() const
     {
@@ -135,11 +128,10 @@ public:
         change();
         auto* item = static_cast<Item*>(allocate(sizeof(Item), now));
         if (item == nullptr) return false;
-        const auto idle = std::min<std::int64_t>(life.idle, std::numeric_limits<std::uint32_t>::max());
+        const auto idle = std::min<std::int64_t>(life.idle, UINT32_MAX);
         const auto size = static_cast<std::uint32_t>(bytes.size());
         *item = Item{{}, {}, {}, life.expires, now, nullptr, size, static_cast<std::uint32_t>(idle)};
         if (!fill(item, bytes, now)) return false;
-
         if (Item* former = find(key, now)) drop(former);
         std::copy_n(key.data(), Item::name_size, item->name);
         item->node.str = {Item::name_size, item->name};

@@ -1,10 +1,6 @@
 // Shared memory: zones of items found by a digest and kept in order of use. Sessions, used states, fetched documents and leases
 // are such items. A zone that a killed worker left half-changed is emptied, not trusted.
 #pragma once
-
-#include <cstdint>
-#include <optional>
-
 #include "ngx_http_oidc.hpp"
 #include "oidc/crypto.hpp"
 
@@ -31,11 +27,9 @@ public:
     std::string_view name() const noexcept { return view(zone_->shm.name); }
     // Random, made with the zone and kept over reloads: seals the cookies where no oidc_cookie_key does.
     Secret cookie_key() const { return Secret(std::string(oidc::view(key_))); }
-
     // The hot path: the bytes copied to `pool` in one piece, or an empty view. Expired (absolute or idle) is absent.
     // Touches the order of use and the idle clock. No allocation but the copy, no system call.
     std::string_view get(const Digest& key, std::int64_t now, ngx_pool_t* pool) noexcept;
-
     // What was stored later than `since`, without touching it.
     std::optional<Copy> read(const Digest& key, std::int64_t since, std::int64_t now);
     std::optional<std::string> take(const Digest& key, std::int64_t now);    // and removes it

@@ -1,27 +1,24 @@
 // The $oidc_* variables. Read from the session where it lies; nothing is cached from one request to another.
-#include "ngx_http_oidc_request.hpp"
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
 
 using Value = ngx_http_variable_value_t;
-
 bool is_emittable(std::string_view text) noexcept
 {
     return std::ranges::none_of(std::string_view("\r\n\0", 3), [&](char c) { return text.find(c) != text.npos; });
 }
 
-// Whatever a value's way here: no variable adds a line to a header.
-ngx_int_t show(Value* v, std::string_view text) noexcept
+// Whatever a value's way here: no variable adds a line to a header. `clean`: an entry of a record, into which nothing else gets.
+ngx_int_t show(Value* v, std::string_view text, bool clean = false) noexcept
 {
-    if (!is_emittable(text)) text = {};
+    if (!clean && !is_emittable(text)) text = {};
     *v = {static_cast<unsigned>(text.size()) & 0xfffffff, 1, 0, 0, 0, borrow(text).data};  // valid, and nothing else
     return NGX_OK;
 }
 
 std::string_view keep(ngx_http_request_t* r, std::string_view text) { return view(copy(r->pool, text)); }
-
 std::string_view number(ngx_http_request_t* r, std::int64_t n) { return n > 0 ? keep(r, std::to_string(n)) : std::string_view(); }
 
 // The session that this request shows; empty where auth_oidc is off.
@@ -68,11 +65,12 @@ std::string_view kept(ngx_http_request_t* r, std::string_view)
 struct Row {
     std::string_view name;
     std::string_view (*get)(ngx_http_request_t* r, std::string_view rest);  // of the name, behind a prefix
+    bool clean = false;
 };
 
 // Those that end with '_' are prefixes, and stand first.
 const Row rows[] = {
-    {"oidc_claim_", claim},
+    {"oidc_claim_", claim, true},
     {"oidc_login_url_", [](auto* r, auto rest) { return login_url(r, find_provider(main_conf(r), rest)); }},
     {"oidc_login_url", [](auto* r, auto) { return login_url(r, auth_of(r).conf); }},
     {"oidc_id_token", [](auto* r, auto) { return session_here(r).internal(entry_name::id_token); }},
@@ -123,12 +121,11 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
 }
 
 ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }
-
 ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t data)
 {
     std::string_view name = view(*reinterpret_cast<ngx_str_t*>(data));
     const Row* row = std::ranges::find_if(rows, [&](const Row& each) { return name.starts_with(each.name); });
-    return show(v, row->get(r, name.substr(row->name.size())));
+    return show(v, row->get(r, name.substr(row->name.size())), row->clean);
 }
 
 ngx_int_t get_claim_set(ngx_http_request_t* r, Value* v, uintptr_t set)

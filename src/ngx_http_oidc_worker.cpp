@@ -1,11 +1,8 @@
 // Provider metadata and key sets: cached by the worker as parsed, by the node as fetched. One fetch at a time in the worker
 // (the others wait for its end) and on the node (a lease in the zone of documents; the other workers look again).
-#include "ngx_http_oidc_worker.hpp"
-
 #include <deque>
-#include <limits>
 
-#include "oidc/login.hpp"
+#include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
 namespace {
@@ -14,7 +11,7 @@ constexpr ngx_msec_t head_start = 20;                // the worker accepts conne
 constexpr ngx_msec_t look_again = 50;                // at what another worker fetches, ms
 constexpr std::int64_t retry_after = 1000;           // with nothing cached, ms
 constexpr std::int64_t lease_margin = 1000;          // beyond the fetch's own timeout, ms
-constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t never = INT64_MAX;
 
 // The clock of the zone of documents: one for all workers, and nobody sets it back.
 std::int64_t now_ms() noexcept { return static_cast<std::int64_t>(ngx_current_msec); }
@@ -44,8 +41,7 @@ struct Entry {
     bool younger_than(Seconds age) const noexcept { return known() && now_ms() - fetched < age * 1000; }
     bool fresh() const noexcept { return younger_than(policy().valid); }
     bool usable() const noexcept { return younger_than(policy().valid + policy().stale); }
-    // For the log: a configured URL may hold a secret in its query.
-    std::string describe() const { return kind.name + (" at " + url.substr(0, url.find('?'))); }
+    std::string describe() const { return kind.name + (" at " + url.substr(0, url.find('?'))); }  // the query may hold a secret
     // Of what the node knows of it: the document itself, its last "failure", a "lease".
     Digest key(const std::string& what = {}) const { return sha256(url + ' ' + what); }
 
@@ -97,7 +93,6 @@ private:
 // Ended with the frame that holds it: when the worker stops in the middle of a fetch, too.
 struct Lease {
     ~Lease() { zone.take(key, now_ms()); }
-
     Zone& zone;
     Digest key;
 };
@@ -139,7 +134,6 @@ public:
         Entry& metadata = metadata_of(provider);
         if (!metadata.known()) co_return seen;
         Entry& entry = keys_of(metadata);
-
         Wait landing(log_, &entry);
         co_await Until(landing);                     // a fetch that began before we knew: it may still bring the old set
         look(entry);
@@ -155,9 +149,8 @@ private:
 
     Entry& find(const Provider& provider, const Kind& kind, const std::string& url)
     {
-        for (Entry& entry : entries_) {
+        for (Entry& entry : entries_)
             if (&entry.provider == &provider && &entry.kind == &kind && entry.url == url) return entry;
-        }
         return entries_.emplace_back(provider, kind, url);
     }
 
@@ -173,28 +166,24 @@ private:
     bool ready(Entry& entry)
     {
         if (entry.fresh()) return true;
-        if (entry.looked == ngx_time()) return entry.usable();
-        entry.looked = ngx_time();
+        if (std::exchange(entry.looked, ngx_time()) == ngx_time()) return entry.usable();
         look(entry);
-        if (entry.usable() && !entry.fresh() && !entry.flying && !ngx_exiting) {
-            const std::int64_t since = now_ms() - entry.policy().min_refresh * 1000;
-            if (!zone_.read(entry.key("failure"), since, now_ms())) launch(entry);
-        }
+        const std::int64_t since = now_ms() - entry.policy().min_refresh * 1000;
+        bool due = entry.usable() && !entry.fresh() && !entry.flying && !ngx_exiting;
+        if (due && !zone_.read(entry.key("failure"), since, now_ms())) launch(entry);
         return entry.usable();
     }
 
     // Takes over what another worker fetched. What this provider's configuration refuses is not looked at twice.
     bool look(Entry& entry)
-    {
+    try {
         std::optional<Zone::Copy> found = zone_.read(entry.key(), entry.seen, now_ms());
         if (!found) return false;
         entry.seen = found->stored;
-        try {
-            entry.adopt(found->bytes, found->stored);
-            return true;
-        } catch (const Failure&) {
-            return false;
-        }
+        entry.adopt(found->bytes, found->stored);
+        return true;
+    } catch (const Failure&) {
+        return false;
     }
 
     void require_no_failure_since(const Entry& entry, std::int64_t time)
@@ -208,7 +197,6 @@ private:
         const std::string name = entry.describe();
         require_response(response, name, entry.kind.malformed);
         if (response.status != 200) fail(entry.kind.refused, name + ": HTTP status " + std::to_string(response.status));
-
         const std::int64_t now = std::max(now_ms(), entry.seen + 1);  // so that nobody takes it for the one before
         entry.adopt(response.body, now);
         entry.seen = now;
@@ -246,18 +234,15 @@ private:
 
     Task<bool> obtain(Entry& entry)
     {
-        const std::int64_t started = now_ms();
-        const std::int64_t timeout = entry.provider.http.timeout;
+        const std::int64_t started = now_ms(), timeout = entry.provider.http.timeout;
         while (!zone_.use_once(entry.key("lease"), now_ms() + timeout + lease_margin, now_ms())) {
-            if (now_ms() - started > timeout) {
-                fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
-            }
+            bool late = now_ms() - started > timeout;
+            if (late) fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
             Wait pause(log_, nullptr, look_again);
             co_await Until(pause);
             if (look(entry)) co_return true;
             require_no_failure_since(entry, started);
         }
-
         Lease lease{zone_, entry.key("lease")};
         if (look(entry)) co_return true;
         HttpRequest request{entry.url, {entry.kind.accept}, std::nullopt, &entry.provider.http};
@@ -314,23 +299,34 @@ Worker* current = nullptr;
 std::string printable(std::string_view text)
 {
     std::string safe(text.substr(0, 512));
-    for (char& c : safe) c = c < ' ' || c > '~' ? '?' : c;
+    std::ranges::replace_if(safe, [](char c) { return c < ' ' || c > '~'; }, '?');
     return safe;
 }
 
 Worker::Worker(const MainConf& main, ngx_log_t* log)
     : http{make_http_client(log)}, documents{std::make_unique<NodeDocuments>(*http, *main.documents, log)}
 {
-    for (const std::unique_ptr<ProviderConf>& conf : main.providers) ahead.push_back(fetch_ahead(*documents, conf->provider, log));
+    for (const auto& conf : main.providers) ahead.push_back(fetch_ahead(*documents, conf->provider, log));
     for (Root& root : ahead) root.start();
 }
 
 Worker& worker() noexcept { return *current; }
 
-void init_process(const MainConf& main, ngx_log_t* log)
+// nginx also calls it in its cache processes, which serve nobody. Without oidc_cookie_key all workers share the random key of
+// the zone, which survives reloads.
+ngx_int_t init_process(ngx_cycle_t* cycle) noexcept
 {
-    // nginx also calls it in its cache processes, which serve nobody.
-    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE) current = new Worker(main, log);
+    bool serves = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
+    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_oidc_module));
+    if (!serves || main == nullptr || main->providers.empty()) return NGX_OK;
+    try {
+        if (main->cookie_keys.empty()) main->cookie_keys.push_back(main->states->cookie_key());
+        current = new Worker(*main, cycle->log);
+        return NGX_OK;
+    } catch (const std::exception& e) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "oidc: the worker cannot start: %s", e.what());
+        return NGX_ERROR;
+    }
 }
 
 void exit_process(ngx_cycle_t*) noexcept { delete std::exchange(current, nullptr); }

@@ -15,8 +15,11 @@ my %of = (
     'complete.conf'              => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'franceconnect.conf'         => [ 'x-birthplace', '2A115' ],
     'franceconnect-plus.conf'    => [ 'x-acr', 'eidas2' ],
+    'login.conf'                 => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'proconnect.conf'            => [ 'x-usual-name', 'Besson-Oûtis' ],
 );
+# the buttons of those that have a page to choose from
+my %buttons = ('complete.conf' => [qw(franceconnect sso)], 'login.conf' => [qw(franceconnect proconnect franceconnect)]);
 # oidc_provider => local provider, client
 my %local = (
     franceconnect      => [ franceconnect => 'fc-es256' ],
@@ -32,6 +35,7 @@ my $frame = <<'NGINX';
 events { worker_connections 256; }
 http {
     %%http%%
+    include /etc/nginx/mime.types;    # as Debian's nginx.conf has it
     %%example%%
     # what stands in front of a server without TLS
     server {
@@ -88,6 +92,7 @@ for my $file (@files) {
             s{listen 8080}{listen 127.0.0.1:$plain};
             s{127\.0\.0\.1:8000}{127.0.0.1:$app}g;
             s{"admins"}{"bureau-3"}g;
+            s{root /var/www;}{root $dir/www;};
         }
         my $behind = $name =~ /behind/;
         my $nginx = nginx($frame, example => $text, plain => $plain, terminator => $behind ? "127.0.0.1:$port ssl http2" : "127.0.0.1:$plain");
@@ -97,7 +102,9 @@ for my $file (@files) {
         is($public->status, 200, 'the public part is public');
         cmp_ok(scalar @trusted, '>=', 3, '... and no forged header arrives there');
         is($public->seen($_), undef, "... $_") for @trusted;
-        my ($start, $stranger) = $name eq 'complete.conf' ? (choice($browser, '/account/page?x=1'), 401) : (rp('/account/page?x=1'), 302);
+        write_file("www/login/@{[basename $_]}", read_file($_)) for glob "$examples/login/*";
+        my $buttons = $buttons{$name};
+        my ($start, $stranger) = $buttons ? (choice($browser, $buttons, '/account/page?x=1'), 401) : (rp('/account/page?x=1'), 302);
         my $page = $browser->navigate($start);
         is($page->status, 200, 'a login arrives') or diag explain $browser->{hops}, $nginx->reasons(0);
         is(($page->json || {})->{uri}, '/account/page?x=1', '... at the page');
@@ -107,6 +114,7 @@ for my $file (@files) {
         is($browser->get(rp('/account/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $page->seen('x-sub'), 'a header of the browser is replaced');
         is($browser->get(rp('/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), undef, '... and removed from the public part, session or not');
         complete($browser, $page) if $name eq 'complete.conf';
+        login_page($buttons) if $name eq 'login.conf';
         my $end = $browser->navigate(rp($text =~ m{logout_uri +(/\S+);} ? $1 : '/logout'), forms => 1);
         is($end->status, 200, 'logout arrives') or diag explain $browser->{hops};
         is($end->{url}, rp('/'), '... at logged_out_uri');
@@ -115,17 +123,20 @@ for my $file (@files) {
     };
 }
 
-# The page to choose from, and where its first button leads.
+# The page to choose from, and where one of its buttons leads.
 sub choice
 {
-    my ($browser, $path, $which) = @_;
+    my ($browser, $expected, $path, $which) = @_;
     my $page = $browser->get(rp($path));
     is($page->status, 401, 'without a session: 401');
     like($page->header('content-type'), qr{^text/html}, '... with a page');
-    my @buttons = $page->{body} =~ m{href="(/login/[^"]+)"}g;
-    is_deeply([ map {m{^/login/(\w+)}} @buttons ], [ 'franceconnect', 'sso' ], '... of two buttons');
+    my @buttons = buttons($page);
+    is_deeply([ map { m{^/(?:login/)?(\w+)} } @buttons ], $expected, '... of the buttons');
     return rp($buttons[ $which // 0 ] // '/');
 }
+
+# The addresses of a page's buttons.
+sub buttons { my $page = shift; return $page->{body} =~ m{href="((?:/login/\w+|/\w+/login)\?[^"]+)"}g }
 
 # What complete.conf has beyond the others.
 sub complete
@@ -139,7 +150,7 @@ sub complete
     unlike($api->{body}, qr{/login/}, '... no page to choose from');
 
     my $other = browser();
-    my $arrived = $other->navigate(choice($other, '/account/b', 1));
+    my $arrived = $other->navigate(choice($other, $buttons{'complete.conf'}, '/account/b', 1));
     is($arrived->seen('x-provider'), 'sso', 'the second button');
     is($arrived->json->{uri}, '/account/b', '... to the page');
     is($other->get(rp('/admin/'))->status, 403, 'another group');
@@ -161,6 +172,31 @@ sub complete
     unlike($log, qr{code=|SESSION}, '... and no code or cookie');
     my $errors = read_file(dir() . '/error.log');
     like($errors, qr/oidc: login_cancelled: provider "sso"/, 'the error log has the failure');
+}
+
+# What login.conf has beyond the others.
+sub login_page
+{
+    my $buttons = shift;
+    my $agent = browser();
+    my $arrived = $agent->navigate(choice($agent, $buttons, '/account/a%20b?c=d&e=%22%3Cb%3E', 1));
+    is($arrived->seen('x-usual-name'), 'Besson-Oûtis', 'the second button: an agent');
+    is($arrived->json->{uri}, '/account/a%20b?c=d&e=%22%3Cb%3E', '... at the page');
+    my $stranger = browser();
+    my $hostile = $stranger->get(rp(q{/account/?"><script>x</script>'&amp;}));
+    unlike($hostile->{body}, qr/<script|"">/, 'nothing of an address becomes markup');
+    is(scalar(() = buttons($hostile)), 3, '... nor ends an attribute');
+    my %direct = ('' => '/account/', 'en.html' => '/account/', 'donnees.html' => '/account/donnees');
+    for my $name (sort keys %direct) {
+        my $page = $stranger->get(rp("/login/$name"));
+        is($page->status, 200, "/login/$name can be opened");
+        is($page->header('cache-control'), 'no-cache', '... and is asked for each time');
+        is_deeply([ grep { !/return=\Q$direct{$name}\E$/ } buttons($page) ], [], "... its buttons lead to $direct{$name}");
+        unlike($page->{body}, qr/<!--#/, '... no instruction of SSI is left');
+    }
+    like($stranger->get(rp('/login/franceconnect-plus.html'))->{body}, qr{href="/franceconnect-plus/login\?return=/account/"}, 'without its provider: the default');
+    is($stranger->get(rp("/login/$_"))->status, 200, $_) for qw(login.css franceconnect.svg proconnect.svg external.svg);
+    return;
 }
 
 log_ok();

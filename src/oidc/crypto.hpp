@@ -1,7 +1,6 @@
 // Owned C objects, secrets, hashes, encodings and the sealing of cookies (OpenSSL). Algorithms are fetched once; nothing here
 // allocates per call beyond its result.
 #pragma once
-
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>

@@ -1,7 +1,6 @@
 // JSON Web Keys (RFC 7517), signed tokens (RFC 7515) and encrypted ones (RFC 7516) behind the strict layer W1-W22. Keys and
 // signatures are cjose's; OpenSSL decrypts: RSA-OAEP, RSA-OAEP-256, ECDH-ES on P-256, with A256GCM only.
 #pragma once
-
 #include <cjose/cjose.h>
 
 #include "crypto.hpp"

@@ -1,7 +1,6 @@
 // The journeys of a browser: login (OpenID Connect Core 3.1) and logout (OpenID Connect RP-Initiated Logout 1.0); and what a
 // provider sends for one login: the callback, tokens, an ID token, UserInfo.
 #pragma once
-
 #include "ports.hpp"
 #include "session.hpp"
 
@@ -46,13 +45,6 @@ Task<bool> revoke(Journey on, std::string record);
 // The return from the provider: verifies our `state` (single use). Reason::logout_state.
 Task<Reply> logged_out(Journey on);
 
-// ---- Refresh (Core 12): before the access token ends, in the background
-bool refresh_due(const Provider& provider, SessionView session, std::int64_t now) noexcept;
-// Renews the tokens of the session under `key`; it keeps its id, and ends session_timeout from now. What the provider refuses ends
-// it; whatever keeps us from asking does not. Throws for the log.
-Task<bool> refresh(Journey on, SessionKey key);
-SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64_t created, std::int64_t now);
-
 // ---- The query of a redirect URI (RFC 6749 4.1.2)
 struct Callback {
     std::string code, state, iss, error, error_description;
@@ -79,6 +71,13 @@ Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange 
 Task<Tokens> refresh_tokens(Journey on, const Endpoints& endpoints, std::string refresh_token);
 // RFC 7009. `kind`: access_token or refresh_token, sent where the provider accepts such a hint.
 Task<bool> revoke_token(Journey on, const Endpoints& endpoints, std::string token, std::string_view kind);
+
+// ---- Refresh (Core 12): before the access token ends, in the background
+bool refresh_due(const Provider& provider, SessionView session, std::int64_t now) noexcept;
+// Renews the tokens of the session under `key`; it keeps its id, and ends session_timeout from now. What the provider refuses ends
+// it; whatever keeps us from asking does not. Throws for the log.
+Task<bool> refresh(Journey on, SessionKey key);
+SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64_t created, std::int64_t now);
 
 // ---- Signed tokens
 // Decrypts where the configuration says so, and verifies. An unknown kid or a failed signature asks once for newer keys.

@@ -1,7 +1,6 @@
 // What the protocol needs from outside (the network, the shared store, the cached documents: three virtual interfaces, nothing
 // else), what it reads of a browser's request, and what it answers.
 #pragma once
-
 #include "provider.hpp"
 #include "task.hpp"
 

@@ -1,6 +1,5 @@
 // A provider as configured: profile + directives, immutable after configuration. Lives as long as the configuration cycle.
 #pragma once
-
 #include "jose.hpp"
 
 namespace oidc {

@@ -1,7 +1,6 @@
 // A session: the cookie that names it (RFC 6265), and its record, a header and then entries whose values are the text of variables.
 // A request that has a session reads it where it lies: no parsing, no allocation.
 #pragma once
-
 #include "provider.hpp"
 
 namespace oidc {

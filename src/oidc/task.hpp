@@ -1,5 +1,4 @@
 #pragma once
-
 #include <coroutine>
 
 #include "text.hpp"

@@ -1,12 +1,12 @@
 // The base of this folder, whose standard headers the others do not repeat. Text as the web writes it: JSON, lists, percent
 // encoding, queries, URLs (RFC 3986), by total parsers without exceptions; and why anything is refused.
 #pragma once
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,10 +20,10 @@
 
 namespace oidc {
 
-template <class List, class Value>
-bool contains(const List& list, const Value& value)
+template <class Value, class Projection = std::identity>
+bool contains(const auto& list, const Value& value, Projection projection = {})
 {
-    return std::find(std::begin(list), std::end(list), value) != std::end(list);
+    return std::ranges::find(list, value, projection) != std::ranges::end(list);
 }
 
 // The front, up to the next separator, which goes too.

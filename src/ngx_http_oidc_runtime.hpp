@@ -1,10 +1,26 @@
-// What one request keeps, how its site looks from the browser, and what the module does with it.
+// At run time: what one worker owns, what one request keeps, how its site looks from the browser, what the module does with it.
 #pragma once
-
 #include "ngx_http_oidc_conf.hpp"
-#include "oidc/session.hpp"
+#include "oidc/login.hpp"
 
 namespace oidc::ngx {
+
+// The HTTP client and the provider documents: made in init_process, nothing before the fork. Members end in reverse: the
+// documents before the client they use.
+struct Worker {
+    Worker(const MainConf& main, ngx_log_t* log);
+
+    std::unique_ptr<HttpClient> http;
+    std::unique_ptr<Documents> documents;
+    std::vector<Root> ahead;                 // fetch metadata and keys of every provider before the first login
+};
+
+Worker& worker() noexcept;                   // valid between init_process and exit_process
+ngx_int_t init_process(ngx_cycle_t* cycle) noexcept;
+void exit_process(ngx_cycle_t* cycle) noexcept;
+
+std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);  // ngx_http_oidc_curl.cpp
+std::string printable(std::string_view text);  // for the log: a peer chose some of the bytes; at most 512 of them
 
 struct Flow;
 
@@ -20,8 +36,7 @@ struct RequestCtx {
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
 };
 
-// nullptr only when `create` is false and there is none.
-RequestCtx* request_ctx(ngx_http_request_t* r, bool create);
+RequestCtx* request_ctx(ngx_http_request_t* r, bool create);  // nullptr only when `create` is false and there is none
 
 template <class Conf> Conf& conf_of(void** confs) noexcept { return *static_cast<Conf*>(confs[ngx_http_oidc_module.ctx_index]); }
 inline MainConf& main_conf(ngx_http_request_t* r) noexcept { return conf_of<MainConf>(r->main_conf); }
@@ -40,8 +55,7 @@ struct Auth {
 Auth auth_of(ngx_http_request_t* r);
 // The live session of that provider, looked up at first use; an empty view without one.
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
-// The endpoint of this server at that path; nullptr: none.
-const Route* find_route(ngx_http_request_t* r, std::string_view path);
+const Route* find_route(ngx_http_request_t* r, std::string_view path);  // of this server; nullptr: none
 
 // Access handlers. `first` runs before every other module's, `last` after them (DESIGN: phases).
 ngx_int_t access_first(ngx_http_request_t* r);
@@ -53,11 +67,10 @@ std::string_view cookies_of(ngx_http_request_t* r);
 bool is_https(ngx_http_request_t* r, const ProviderConf& conf);
 // "scheme://host[:port]" (an absolute redirect_uri, oidc_base_url, else the server's own names).
 std::string base_url(ngx_http_request_t* r, const ProviderConf& conf);
-// Adds a response header: `name` is a literal, the value is copied. Throws std::bad_alloc.
+// Of the response: `name` is a literal, the value is copied. Throws std::bad_alloc.
 ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value);
 
-// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns ----
-
+// ---- ngx_http_oidc_flow.cpp: what the module answers by itself; each returns what the access handler returns
 // What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
 ngx_int_t answer(ngx_http_request_t* r);
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);  // page: a login that leads back here
