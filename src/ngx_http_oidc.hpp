@@ -10,6 +10,7 @@ extern "C" {
 #include <algorithm>
 #include <coroutine>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -70,6 +71,21 @@ public:
 private:
     Function function_;
     void* arg_;
+};
+
+// Until a time has passed.
+class Pause : Event {
+public:
+    Pause(ngx_log_t* log, ngx_msec_t length) noexcept : Event{log}, length_{length} {}
+    bool await_suspend(std::coroutine_handle<> waiter) noexcept
+    {
+        resume(waiter);
+        start(length_);
+        return true;
+    }
+
+private:
+    ngx_msec_t length_;
 };
 
 template <class T> void destroy(void* object) noexcept { static_cast<T*>(object)->~T(); }

@@ -38,7 +38,8 @@ struct ProviderConf {
     }
 };
 
-enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, page };  // page: none, a protected page
+// page: none, a protected page. refresh: none either, it waits for new tokens.
+enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, sector, page, refresh };
 
 // One path of a server that a module endpoint answers.
 struct Route {
@@ -84,12 +85,19 @@ struct Require {                                           // auth_require
     ngx_uint_t status = NGX_HTTP_FORBIDDEN;
 };
 
+struct Demand {                                            // auth_oidc_acr, auth_oidc_scope; no words: off
+    std::vector<std::string> words;
+    Place place;
+};
+
 struct LocConf {                                           // nginx's slots write it by offset
     Setting auth{}, args{}, base_url{};                    // auth_oidc, auth_oidc_args, oidc_base_url
     const ProviderConf* provider = nullptr;                // set when auth_oidc is a constant name
     ngx_uint_t unauth = NGX_CONF_UNSET_UINT;               // Unauth
     ngx_flag_t strip_cookies = NGX_CONF_UNSET;             // auth_oidc_strip_cookies
     std::vector<Require>* require = nullptr;
+    Demand *acr = nullptr, *scope = nullptr;
+    ngx_str_t chooser{};                                   // auth_oidc_chooser
 };
 
 const ProviderConf* find_provider(const MainConf& conf, std::string_view name) noexcept;  // nullptr: none has that name
@@ -168,6 +176,7 @@ std::string read_file(const std::string& name);            // of a bounded size
 void require_worker_access(ngx_conf_t* cf, const std::string& name);       // for a file that workers open themselves
 
 void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main);
+void complete(ngx_conf_t* cf);                             // when all was read; throws Mistake
 char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* conf) noexcept;  // nginx's handler inside oidc_provider
 
 }  // namespace oidc::ngx

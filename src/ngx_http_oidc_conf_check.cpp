@@ -34,6 +34,8 @@ struct Completion {
         if (!has("id_token_signing_alg")) provider.id_token_algs = profile.id_token_algs;
         if (!has("id_token_encryption")) provider.id_token_encryption.required = profile.encryption == Switch::on;
         if (!has("logout_token_hint")) provider.logout_token_hint = profile.logout_token_hint;
+        if (!has("revoke_on_logout")) provider.revoke_on_logout = profile.revoke_on_logout;
+        if (!has("tamper_action")) provider.tamper_logout = profile.tamper_logout;
         if (!has("logout_state on")) provider.logout_state = profile.logout_state;
         if (!has("userinfo_format encryption")) provider.userinfo_encryption.required = profile.encryption == Switch::on;
         provider.cookie.name_given = has("cookie_name");

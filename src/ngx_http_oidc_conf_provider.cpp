@@ -271,6 +271,19 @@ void set_logout_state(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     if (state != Switch::automatic) conf.written.emplace("logout_state on", here(cf));
 }
 
+void set_session_refresh(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    conf.provider.session_refresh = is_on(words[1]);
+    read_options(words, 2, {{"before", into<parse_seconds>(conf.provider.refresh_before)}});
+}
+
+void set_tamper_action(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    conf.provider.tamper_logout = parse_name(words[1], "reject provider_logout") == 1;
+    if (!conf.provider.tamper_logout && words.size() > 2) throw Mistake("\"reject\" has no parameters");
+    if (words.size() > 2) conf.provider.tamper_uri = parse_page(words[2]);
+}
+
 // ---- The table
 
 struct Directive {
@@ -299,6 +312,7 @@ constexpr Directive directives[] = {
      set<one_of<ClientAuth, "auto client_secret_basic client_secret_post none">, &Provider::client_auth>},
     {"client_key", 2, 5, set_client_key, true},
     {"client_jwks_uri", 1, 2, set_client_jwks_uri},
+    {"sector_identifier_uri", 1, 1, set<like<parse_endpoint_path, "/redirect_uris.json">, &Provider::sector_identifier_uri>},
     {"scope", 1, many, set<parse_scope, &Provider::scope>},
     {"redirect_uri", 1, 1, set<like<parse_endpoint_uri, "/oidc_callback">, &Provider::redirect_uri>},
     {"login_uri", 1, 1, set<like<parse_endpoint_path, "/login">, &Provider::login_uri>},
@@ -312,6 +326,7 @@ constexpr Directive directives[] = {
     {"claims", 1, 1, set_claims},
     {"prompt", 1, many, set_argument<0>},
     {"login_hint", 1, 1, set_argument<0>},
+    {"siret_hint", 1, 1, set_argument<0>},
     {"idp_hint", 1, 1, set_argument<0>},
     {"ui_locales", 1, many, set_argument<0>},
     {"max_age", 1, 1, set<parse_seconds, &Provider::max_age>},
@@ -336,6 +351,10 @@ constexpr Directive directives[] = {
     {"cookie_secure", 1, 1, set<one_of<Switch, "auto on off">, &Provider::cookie, &CookieRules::secure>},
     {"logout_token_hint", 1, 1, set<is_on, &Provider::logout_token_hint>},
     {"logout_state", 1, 1, set_logout_state},
+    {"logout_method", 1, 1, set<one_of<LogoutMethod, "samesite post any">, &Provider::logout_method>},
+    {"revoke_on_logout", 1, 1, set<is_on, &Provider::revoke_on_logout>},
+    {"tamper_action", 1, 2, set_tamper_action},
+    {"session_refresh", 1, 2, set_session_refresh},
 };
 
 }  // namespace

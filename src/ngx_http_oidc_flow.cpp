@@ -1,16 +1,14 @@
 // What the module answers by itself: the journeys of a login and a logout, one coroutine each, and what becomes of them.
 #include "ngx_http_oidc_runtime.hpp"
+#include "oidc/pages.hpp"
 
 namespace oidc::ngx {
 namespace {
 
-// By Endpoint, and by Blame.
-constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "login_started"};
-constexpr ngx_uint_t log_levels[] = {NGX_LOG_INFO, NGX_LOG_ERR, NGX_LOG_ERR, NGX_LOG_CRIT};
+constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renews, ms
 
-constexpr std::string_view logged_out_page =
-    "<!DOCTYPE html>\n<html lang=\"fr\">\n<head><meta charset=\"utf-8\"><title>D\xc3\xa9""connexion</title></head>\n"
-    "<body><h1>Vous \xc3\xaates d\xc3\xa9""connect\xc3\xa9</h1>\n<p lang=\"en\">You are logged out.</p></body>\n</html>\n";
+// By Endpoint.
+constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "", "login_started"};
 
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
 {
@@ -24,59 +22,15 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     request.acr = join(words(evaluate(r, conf.acr_values)), " ");
     if (request.acr.empty()) request.acr = join(conf.provider.acr_default, " ");
     for (const AuthArg& arg : conf.args) {
-        std::string_view value = evaluate(r, arg.value);
-        if (!value.empty()) request.args.push_back({arg.name, std::string(value)});
+        std::string value(evaluate(r, arg.value));
+        std::string why = arg.value->lengths == nullptr ? "" : why_refused(*conf.provider.profile, arg.name, &value);
+        if (value.empty()) continue;
+        if (why.empty()) request.args.push_back({arg.name, std::move(value)});
+        else log_failure(r, Failure(Reason::argument_refused, arg.directive + ": not sent: " + why), conf.provider.name);
     }
     std::vector<Param> more = parse_query(evaluate(r, location(r).args.value)).value_or(std::vector<Param>{});
     request.args.insert(request.args.end(), more.begin(), more.end());
     return request;
-}
-
-// Sends a whole response and takes the request out of the phases.
-ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body)
-{
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) return rc;
-    ngx_str_t content_type = borrow(type);
-    ngx_http_complex_value_t text{};
-    text.value = borrow(body);
-    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &content_type, &text));
-    return NGX_DONE;
-}
-
-ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
-{
-    for (const std::string& cookie : reply.set_cookies) add_header(r, "Set-Cookie", cookie);
-    add_header(r, "Cache-Control", "no-store");
-    if (reply.location.empty()) return send(r, static_cast<ngx_uint_t>(reply.status), "text/html; charset=utf-8", logged_out_page);
-    ngx_http_clear_location(r);
-    r->headers_out.location = add_header(r, "Location", reply.location);
-    // of another module, under satisfy any
-    if (r->headers_out.www_authenticate != nullptr) r->headers_out.www_authenticate->hash = 0;
-    return NGX_HTTP_MOVED_TEMPORARILY;
-}
-
-// What others wrote, for a page and for a header: control characters are spaces.
-std::string_view html_escaped(ngx_pool_t* pool, std::string text)
-{
-    std::ranges::replace_if(text, [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
-    std::string room(text.size() + ngx_escape_html(nullptr, borrow(text).data, text.size()), '\0');
-    ngx_escape_html(borrow(room).data, borrow(text).data, text.size());
-    return view(copy(pool, room));
-}
-
-// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
-// handler would add.
-void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider)
-{
-    ngx_log_t log = *r->connection->log;
-    log.handler = nullptr;
-    std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
-    if (!failure.detail.empty()) text += ": " + failure.detail;
-    if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
-    ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
-    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
-                  printable(view(r->uri)).c_str());
 }
 
 void run_phases(void* request)
@@ -89,34 +43,33 @@ void run_phases(void* request)
 
 }  // namespace
 
-// One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason. Its SessionStore
-// is the zones of its provider.
-struct Flow final : private SessionStore {
+// One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason.
+struct Flow final : Traveller {
     Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at)
-        : conf{provider_conf}, endpoint{at}, request{make_request(r, conf)},
-          states{*main_conf(r).states}, ports{*worker().http, *this, *worker().documents, worker_random, main_conf(r).cookie_keys},
-          finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
+        : Traveller{provider_conf, main_conf(r), make_request(r, provider_conf)}, endpoint{at}, main{main_conf(r)},
+          key{request_ctx(r, true)->key}, finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
     {
     }
-
-    Task<std::optional<std::string>> take(SessionKey key) override { co_return conf.sessions->take(key, ngx_time()); }
-    Task<bool> put(SessionKey key, std::string record, std::int64_t expires) override
-    {
-        co_return conf.sessions->put(key, record, {expires, conf.provider.session_idle_timeout}, ngx_time());
-    }
-    Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.use_once(state, expires, ngx_time()); }
-    Task<bool> forget(Digest state) override { co_return states.take(state, ngx_time()).has_value(); }
 
     Task<Reply> travel(SessionView existing)
     {
-        Journey journey{conf.provider, ports, request};
         switch (endpoint) {
         case Endpoint::callback: return finish_login(journey, existing);
         case Endpoint::login: return login_link(journey, existing);
         case Endpoint::logout: return logout(journey);
         case Endpoint::logged_out: return logged_out(journey);
-        default: return start_login(journey, Destination{return_path(request.target), 0});
+        case Endpoint::refresh: return await_refresh();
+        default: return start_login(journey, Destination{return_path(request.target), 0, static_cast<bool>(existing)});
         }
+    }
+
+    Task<Reply> await_refresh()
+    {
+        while (is_refreshing(main, key)) {
+            Pause pause(ngx_cycle->log, look_again);
+            co_await Until(pause);
+        }
+        co_return Reply();
     }
 
     Root drive(SessionView existing)
@@ -142,11 +95,9 @@ struct Flow final : private SessionStore {
         flow->finished.fire();
     }
 
-    const ProviderConf& conf;
     Endpoint endpoint;
-    Request request;
-    Zone& states;
-    Ports ports;
+    const MainConf& main;
+    SessionKey key;
     std::optional<Reply> reply;
     std::optional<Failure> failure;
     bool waiting = false;  // the phase handler returned NGX_AGAIN: the end wakes it up
@@ -173,10 +124,15 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         r->read_event_handler = ngx_http_block_reading;
         ctx.flow = nullptr;
         const Provider& provider = flow.conf.provider;
+        if (flow.endpoint == Endpoint::refresh) {
+            ctx.provider = nullptr;  // the session is looked up again
+            return NGX_DECLINED;
+        }
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         const std::optional<Failure>& why = flow.reply->why;
         if (why) log_failure(r, *why, provider.name);
         ctx.event = why ? name_of(why->reason) : events[static_cast<std::size_t>(flow.endpoint)];
+        if (!flow.reply->ended.empty()) begin_revocation(flow.conf, main_conf(r), flow.reply->ended);
         return apply_reply(r, *flow.reply);
     }
     if (r->connection->read->ready) {
@@ -188,6 +144,43 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
     if (!flow.waiting) flow.deadline.start(static_cast<ngx_msec_t>(flow.conf.provider.login_deadline));
     flow.waiting = true;
     return NGX_AGAIN;
+}
+
+// What the location demands beyond what every login of the provider asks for. A session that goes on keeps its level.
+void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView existing, Request& request)
+{
+    const LocConf& here = location(r);
+    std::string_view level = existing.claim("acr").value_or(Entry()).value;
+    request.step_up = here.acr != nullptr && !here.acr->words.empty() && !acr_at_least(provider.acr_orders, here.acr->words, level);
+    if (request.step_up) request.acr = join(here.acr->words, " ");
+    else if (!level.empty() && !request.acr.empty()) request.acr = level;
+    if (here.scope == nullptr || here.scope->words.empty()) return;
+    Words scopes = words(provider.scope);
+    std::ranges::copy_if(here.scope->words, std::back_inserter(scopes), [&](const auto& each) { return !contains(scopes, each); });
+    request.scope = join(scopes, " ");
+}
+
+// A script cannot log anyone out of the provider: the browser itself has to go there.
+ngx_int_t refuse_script(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    log_failure(r, Failure(Reason::logout_refused, "a script asked for it"), conf.provider.name);
+    request_ctx(r, true)->event = name_of(Reason::logout_refused);
+    add_header(r, "Cache-Control", "no-store");
+    return send(r, NGX_HTTP_FORBIDDEN, "text/plain; charset=utf-8",
+                concat({"Navigate to ", base_url(r, conf), conf.provider.logout_uri, "\n"}));
+}
+
+// OpenID Connect Registration 1.0 section 5: the redirect URIs of those who share the sector.
+std::string redirect_uris(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
+{
+    Words uris;
+    for (const ProviderConf* conf : providers) {
+        const std::string& uri = conf->provider.redirect_uri;
+        if (!uri.starts_with('/')) uris.push_back(json_quoted(uri));
+        for (const ngx_http_server_name_t& host : server(r).hosts)
+            if (uri.starts_with('/') && is_plain(host)) uris.push_back(json_quoted(concat({"https://", view(host.name), uri})));
+    }
+    return "[" + join(uris, ",") + "]";
 }
 
 // By the state that the browser brings: its sealed cookie names the provider. nullptr: it names none of these.
@@ -210,7 +203,8 @@ const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const Pr
         if (first == nullptr) first = conf;
         if (first == conf) continue;
         bool https = is_https(r, *conf);
-        conf->sessions->take(request_ctx(r, true)->key, ngx_time());
+        std::optional<std::string> ended = conf->sessions->take(request_ctx(r, true)->key, ngx_time());
+        if (ended && conf->provider.revoke_on_logout) begin_revocation(*conf, main_conf(r), std::move(*ended));
         add_header(r, "Set-Cookie", delete_cookie(conf->cookie_names[https], session_cookie_attributes(conf->provider, https)));
     }
     return first;
@@ -222,6 +216,7 @@ ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
 {
     SessionView existing = session_of(r, conf);
     auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
+    if (endpoint == Endpoint::page) add_demands(r, conf.provider, existing, flow->request);
     flow->root = flow->drive(existing);
     flow->root.start();
     RequestCtx* ctx = request_ctx(r, true);
@@ -235,34 +230,21 @@ ngx_int_t answer(ngx_http_request_t* r)
     if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
     const Route* route = find_route(r, view(r->uri));
     if (route == nullptr) return NGX_DECLINED;
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return NGX_HTTP_NOT_ALLOWED;
+    bool posted = r->method == NGX_HTTP_POST && route->endpoint == Endpoint::logout;
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD && !posted) return NGX_HTTP_NOT_ALLOWED;
+    if (route->endpoint == Endpoint::logout) {
+        const ProviderConf& asked = *route->providers.front();
+        Leave leave = may_leave(r, asked);
+        if (leave == Leave::ask) return send_page(r, NGX_HTTP_OK, confirm_logout_page(speaks_french(r), asked.provider.logout_uri));
+        if (leave == Leave::refuse) return refuse_script(r, asked);
+    }
     const ProviderConf* conf = nullptr;
     if (route->providers.size() > 1) conf = (route->endpoint == Endpoint::logout ? who_leaves : who_answers)(r, route->providers);
     if (conf == nullptr) conf = route->providers.front();
+    if (route->endpoint == Endpoint::sector) return send(r, NGX_HTTP_OK, "application/json", redirect_uris(r, route->providers));
     if (route->endpoint != Endpoint::jwks) return begin_flow(r, *conf, route->endpoint);
     add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf->provider.client_jwks_max_age));
     return send(r, NGX_HTTP_OK, "application/jwk-set+json", conf->provider.own_jwks);
-}
-
-// The page of error_uri, whatever `satisfy` says.
-ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri,
-                 std::string_view asked)
-{
-    log_failure(r, failure, provider);
-    RequestCtx* ctx = request_ctx(r, true);
-    ctx->error = ctx->event = name_of(failure.reason);
-    ctx->error_description = html_escaped(r->pool, failure.description);
-    ctx->error_id = html_escaped(r->pool, failure.support_id);
-    ctx->error_status = status_of(failure.reason);
-    ctx->asked = view(copy(r->pool, asked));
-    add_header(r, "Cache-Control", "no-store");
-    if (!error_uri.empty()) {
-        r->err_status = static_cast<ngx_uint_t>(ctx->error_status);
-        ngx_str_t uri = borrow(error_uri), args{};
-        ngx_http_internal_redirect(r, &uri, &args);
-    }
-    ngx_http_finalize_request(r, error_uri.empty() ? ctx->error_status : NGX_DONE);
-    return NGX_DONE;
 }
 
 }  // namespace oidc::ngx

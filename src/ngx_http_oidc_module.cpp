@@ -1,4 +1,4 @@
-// The module: the directives of http, server and location, what is known once all were read, the phases and the life.
+// The module: the directives of http, server and location, and the tables that nginx reads.
 #include "ngx_http_oidc_runtime.hpp"
 
 namespace oidc::ngx {
@@ -19,8 +19,7 @@ const ProviderConf* find_provider(const MainConf& conf, std::string_view name) n
 
 namespace {
 
-constexpr std::size_t default_store_size = 8 * 1024 * 1024, documents_size = 4 * 1024 * 1024;
-constexpr std::size_t states_size = 1024 * 1024, min_zone_size = 64 * 1024, min_cookie_key = 32;
+constexpr std::size_t min_zone_size = 64 * 1024, min_cookie_key = 32;
 
 // The C entry of a directive.
 template <class Conf, void (*Set)(ngx_conf_t*, const Words&, Conf&)>
@@ -105,6 +104,25 @@ void set_unauth(ngx_conf_t*, const Words& words, LocConf& location)
     location.unauth = parse_name(words[1], "auto redirect 401 403 pass");
 }
 
+// value ... | off
+template <Demand* LocConf::*Member>
+void set_demand(ngx_conf_t* cf, const Words& words, LocConf& location)
+{
+    if (location.*Member != nullptr) throw Mistake("the directive is written twice");
+    for (const std::string& word : words)
+        if (word.find_first_of("$ \"\\") != word.npos) throw Mistake(quoted(word) + " is no plain word; write the words one by one");
+    bool off = words.size() == 2 && words[1] == "off";
+    location.*Member = make_in_pool<Demand>(cf->pool, off ? Words() : Words(words.begin() + 1, words.end()), here(cf));
+}
+
+void set_chooser(ngx_conf_t* cf, const Words& words, LocConf& location)
+{
+    bool plain = is_local_path(words[1]) && words[1].find_first_of("?%#") == words[1].npos;
+    if (location.chooser.len > 0) throw Mistake("the directive is written twice");
+    if (!plain) throw Mistake(quoted(words[1]) + " is no path of this site, where an internal redirect can go");
+    location.chooser = copy(cf->pool, words[1]);
+}
+
 // auth_require $value ... [error=status]
 void add_require(ngx_conf_t* cf, const Words& words, LocConf& location)
 {
@@ -139,6 +157,9 @@ void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& 
         if (twice) why = titled(provider) + " sends " + quoted(arg.name) + " too; keep one of them";
         if (!why.empty()) throw Mistake("auth_oidc_args: " + why, location.args.place);
     }
+    for (const std::string& level : location.acr != nullptr ? location.acr->words : Words())
+        if (!knows_acr(*provider.profile, level))
+            throw Mistake(concat({"auth_oidc_acr: ", provider.profile->title, " has no level ", quoted(level)}), location.acr->place);
     if (!contains(server.used, &conf)) server.used.push_back(&conf);
     server.host_needed = server.host_needed || (location.base_url.value == nullptr && provider.redirect_uri.starts_with('/'));
 }
@@ -146,6 +167,10 @@ void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& 
 void resolve_auth(const MainConf& main, SrvConf& server, LocConf& location)
 {
     if (location.auth.value == nullptr) return;
+    for (const Demand* demand : {location.acr, location.scope})
+        if (demand != nullptr && !demand->words.empty() && static_cast<Unauth>(location.unauth) == Unauth::pass)
+            throw Mistake("auth_oidc_acr and auth_oidc_scope say nothing where \"auth_oidc_unauth pass\" lets everyone in; write \"off\"",
+                          demand->place);
     if (location.auth.value->lengths != nullptr) {
         for (const auto& conf : main.providers) use_provider(server, location, *conf);
         return;
@@ -164,165 +189,14 @@ char* inherit(ngx_conf_t* cf, void* parent, void* child)
     for (Setting LocConf::*each : {&LocConf::auth, &LocConf::args, &LocConf::base_url})
         if ((inner.*each).place.line == 0) inner.*each = outer.*each;
     if (inner.require == nullptr) inner.require = outer.require;
+    if (inner.acr == nullptr) inner.acr = outer.acr;
+    if (inner.scope == nullptr) inner.scope = outer.scope;
+    if (inner.chooser.len == 0) inner.chooser = outer.chooser;
     ngx_conf_merge_uint_value(inner.unauth, outer.unauth, static_cast<ngx_uint_t>(Unauth::automatic));
     ngx_conf_merge_value(inner.strip_cookies, outer.strip_cookies, 1);
     auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
     auto* server = static_cast<SrvConf*>(ngx_http_conf_get_module_srv_conf(cf, ngx_http_oidc_module));
     return guarded(cf, "", [&] { resolve_auth(*main, *server, inner); });
-}
-
-// ---- The endpoints that a server answers
-
-struct EndpointRow {
-    Endpoint endpoint;
-    std::string_view directive;
-    std::string Provider::*uri;
-    bool shareable;                                        // by providers: something in the request tells them apart
-};
-
-// In the order of Endpoint.
-constexpr EndpointRow endpoint_rows[] = {
-    {Endpoint::callback, "redirect_uri", &Provider::redirect_uri, true},
-    {Endpoint::login, "login_uri", &Provider::login_uri, false},
-    {Endpoint::logout, "logout_uri", &Provider::logout_uri, true},
-    {Endpoint::logged_out, "post_logout_uri", &Provider::post_logout_uri, true},
-    {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
-};
-
-// Throws Mistake for two on one path, unless something in the request tells the providers apart.
-void add_route(std::vector<Route>& routes, const ProviderConf& conf, const EndpointRow& row, const std::string& path)
-{
-    auto at = std::ranges::lower_bound(routes, path, {}, &Route::path);
-    if (at == routes.end() || at->path != path) at = routes.insert(at, {path, row.endpoint, {}});
-    at->providers.push_back(&conf);
-    const Provider& first = at->providers.front()->provider;
-    const EndpointRow& other = endpoint_rows[static_cast<std::size_t>(at->endpoint)];
-    bool same_keys = row.endpoint == Endpoint::jwks && first.own_jwks == conf.provider.own_jwks;
-    if (other.endpoint == row.endpoint && (row.shareable || same_keys || &first == &conf.provider)) return;
-    throw Mistake(concat({row.directive, " of ", titled(conf.provider), " and ", other.directive, " of ", titled(first),
-                          " are both ", quoted(path), "; give each a path of its own"}), conf.place);
-}
-
-void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
-{
-    for (const EndpointRow& row : endpoint_rows) {
-        std::string path = path_of(conf.provider.*row.uri);
-        // Without a logout state the provider's return is an ordinary page of the site.
-        if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
-        add_route(routes, conf, row, path);
-        std::string why = concat({": the module answers this path, as the ", row.directive, "; choose another"});
-        if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
-    }
-}
-
-// ---- When all was read
-
-// A catch-all like "_" names no host.
-bool is_host(const ngx_http_server_name_t& name)
-{
-    return std::ranges::any_of(view(name.name), [](unsigned char c) { return std::isalnum(c) != 0; });
-}
-
-bool is_local(std::string_view address)
-{
-    std::optional<Url> url = parse_url("http://" + std::string(address));
-    return address.starts_with("unix:") || (url && is_loopback(url->host));
-}
-
-bool any_listener(const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server, auto fits)
-{
-    for (const auto& port : items<ngx_http_conf_port_t>(*core.ports)) {
-        for (const auto& at : items<ngx_http_conf_addr_t>(port.addrs))
-            if (contains(items<ngx_http_core_srv_conf_t*>(at.servers), &server) && fits(at.opt)) return true;
-    }
-    return false;
-}
-
-bool is_open(const ngx_http_listen_opt_t& listen) { return !is_local(view(listen.addr_text)); }
-bool is_open_without_tls(const ngx_http_listen_opt_t& listen) { return is_open(listen) && listen.ssl == 0; }
-
-void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, const ngx_http_core_srv_conf_t& server)
-{
-    auto& conf = *static_cast<SrvConf*>(server.ctx->srv_conf[ngx_http_oidc_module.ctx_index]);
-    std::ranges::copy_if(items<ngx_http_server_name_t>(server.server_names), std::back_inserter(conf.hosts), is_host);
-    std::stable_partition(conf.hosts.begin(), conf.hosts.end(),
-                          [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
-    if (conf.used.empty()) return;
-    for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
-    auto* file = const_cast<u_char*>(server.file_name);
-    Place place{{ngx_strlen(file), file}, server.line};
-    if (conf.host_needed && conf.hosts.empty() && any_listener(core, server, is_open)) {
-        throw Mistake("this server uses auth_oidc and has no server_name, so that the redirect URI has no host; "
-                      "add server_name, oidc_base_url, or an absolute redirect_uri", place);
-    }
-    if (conf.host_needed && any_listener(core, server, is_open_without_tls)) {
-        report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc on a listener without ssl, browsers would be sent back to "
-                                        "http://...; write an absolute https redirect_uri "
-                                        "(see conf-examples/behind-tls-terminator.conf)");
-    }
-#if (NGX_HTTP_SSL)
-    auto& ssl = *static_cast<ngx_http_ssl_srv_conf_t*>(server.ctx->srv_conf[ngx_http_ssl_module.ctx_index]);
-    bool old = (ssl.protocols & (NGX_SSL_SSLv2 | NGX_SSL_SSLv3 | NGX_SSL_TLSv1 | NGX_SSL_TLSv1_1)) != 0;
-    if (!old || !any_listener(core, server, [](const ngx_http_listen_opt_t& listen) { return listen.ssl != 0; })) return;
-    report(cf, NGX_LOG_WARN, place, "this server uses auth_oidc and accepts TLS below 1.2, which FranceConnect and ProConnect "
-                                    "forbid; write \"ssl_protocols TLSv1.2 TLSv1.3\"");
-#endif
-}
-
-Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
-{
-    const std::string& name = conf.session_store;
-    if (name.empty()) {
-        main.zones.push_back(std::make_unique<Zone>(cf, "oidc_default_store_" + conf.provider.name, default_store_size));
-        return main.zones.back().get();
-    }
-    auto at = std::ranges::find(main.zones, name, &Zone::name);
-    if (at != main.zones.end()) return at->get();
-    std::string near = did_you_mean(name, names_of(main.zones, &Zone::name));
-    throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
-                  conf.written.at("session_store"));
-}
-
-void require_own_cookie(const ProviderConf& conf, const ProviderConf& other)
-{
-    const CookieRules &one = conf.provider.cookie, &two = other.provider.cookie;
-    bool same = conf.cookie_names[0] == other.cookie_names[0] || conf.cookie_names[1] == other.cookie_names[1];
-    if (&conf == &other || !one.name_given || !same || one.domain != two.domain || one.path != two.path) return;
-    throw Mistake(concat({"cookie_name of ", titled(conf.provider), " and of ", titled(other.provider), " are both ",
-                          quoted(one.name), "; give each a name of its own"}), conf.place_of("cookie_name"));
-}
-
-void complete(ngx_conf_t* cf)
-{
-    auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
-    auto& core = *static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-    ngx_str_t cookies = ngx_string("http_cookie");
-    main.cookie_variable = ngx_http_get_variable_index(cf, &cookies);
-    if (main.cookie_variable == NGX_ERROR) throw std::bad_alloc{};
-    if (!main.providers.empty()) {
-        main.documents = std::make_unique<Zone>(cf, Zone::of_documents, documents_size);
-        main.states = std::make_unique<Zone>(cf, "oidc_states", states_size);
-    }
-    for (auto& conf : main.providers) {
-        Provider& provider = conf->provider;
-        CookieRules& cookie = provider.cookie;
-        if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
-        conf->sessions = session_zone(cf, main, *conf);
-        for (bool https : {false, true}) conf->cookie_names[https] = session_cookie_name(provider, https);
-        provider.binding = binding_of(provider);
-        std::vector<Route> alone;
-        add_routes(alone, *conf);
-    }
-    for (const auto& conf : main.providers)
-        for (const auto& other : main.providers) require_own_cookie(*conf, *other);
-    for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);
-    // nginx runs a phase's handlers from the last registered to the first: index 0 decides after every other access module.
-    ngx_array_t& handlers = core.phases[NGX_HTTP_ACCESS_PHASE].handlers;
-    if (ngx_array_push_n(&handlers, 2) == nullptr) throw std::bad_alloc{};
-    auto all = items<ngx_http_handler_pt>(handlers);
-    std::shift_right(all.begin(), all.end() - 1, 1);
-    all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
-    all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }
@@ -349,6 +223,9 @@ ngx_command_t commands[] = {
     {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
     {ngx_string("auth_oidc"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::auth, parse_auth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_args"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::args, parse_args>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_acr"), anywhere | NGX_CONF_1MORE, entry<LocConf, set_demand<&LocConf::acr>>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_scope"), anywhere | NGX_CONF_1MORE, entry<LocConf, set_demand<&LocConf::scope>>, to_location, 0, nullptr},
+    {ngx_string("auth_oidc_chooser"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_chooser>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_unauth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},

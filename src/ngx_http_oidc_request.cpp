@@ -84,15 +84,9 @@ std::string_view trusted_host(ngx_http_request_t* r)
 {
     std::string_view host = view(r->headers_in.server);
     if (asks_by_name(r)) return host;
-    for (const ngx_http_server_name_t& server_name : server(r).hosts) {
-        std::string_view name = view(server_name.name);
-#if (NGX_PCRE)
-        if (server_name.regex != nullptr) name = "*";
-#endif
-        if (!contains(name, '*') && !name.starts_with('.')) return name;
-        host = {};
-    }
-    return host.empty() ? "localhost" : host;
+    auto name = std::ranges::find_if(server(r).hosts, is_plain);
+    if (name != server(r).hosts.end()) return view(name->name);
+    return host.empty() || !server(r).hosts.empty() ? "localhost" : host;
 }
 
 #if (NGX_HTTP_SSL)
@@ -102,33 +96,6 @@ bool over_tls(ngx_http_request_t*) noexcept { return false; }
 #endif
 
 // ---- Who may pass
-
-// A request header by its lower-case name; empty when absent. The first one counts.
-std::string_view header(ngx_http_request_t* r, std::string_view name)
-{
-    for (const ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
-        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts))
-            if (view({line.key.len, line.lowcase_key}) == name) return view(line.value);
-    }
-    return {};
-}
-
-bool mentions(std::string_view text, std::string_view part) noexcept { return text.find(part) != text.npos; }
-
-// A request that a person made by going to a page: only those are sent to a provider.
-bool is_navigation(ngx_http_request_t* r)
-{
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return false;
-    if (r->headers_in.upgrade != nullptr || mentions(header(r, "sec-purpose"), "prefetch")) return false;
-    std::string_view mode = header(r, "sec-fetch-mode");
-    if (!mode.empty()) {
-        constexpr std::string_view frames[] = {"iframe", "frame", "embed", "object", "fencedframe"};
-        return mode == "navigate" && !contains(frames, header(r, "sec-fetch-dest"));
-    }
-    if (!header(r, "x-requested-with").empty() || mentions(header(r, "purpose"), "prefetch")) return false;
-    std::string_view accept = header(r, "accept");
-    return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
-}
 
 ngx_int_t check_require(ngx_http_request_t* r)
 {
@@ -142,19 +109,54 @@ ngx_int_t check_require(ngx_http_request_t* r)
     return NGX_OK;
 }
 
-ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf)
+// Why the session is not enough here, as a challenge (RFC 9470, RFC 6750 section 3); empty: it is.
+std::string lack(ngx_http_request_t* r, const Provider& provider, SessionView session)
+{
+    const Demand *acr = location(r).acr, *scope = location(r).scope;
+    std::string_view level = session.claim("acr").value_or(Entry()).value;
+    if (acr != nullptr && !acr->words.empty() && !acr_at_least(provider.acr_orders, acr->words, level))
+        return concat({"Bearer error=\"insufficient_user_authentication\", acr_values=\"", join(acr->words, " "), "\""});
+    if (scope == nullptr || scope->words.empty()) return {};
+    std::int64_t expires = session.times().access_expires;
+    Words granted = expires == 0 || expires > ngx_time() ? words(session.internal(entry_name::scope)) : Words();
+    if (std::ranges::all_of(scope->words, [&](const std::string& each) { return contains(granted, each); })) return {};
+    return concat({"Bearer error=\"insufficient_scope\", scope=\"", join(scope->words, " "), "\""});
+}
+
+ngx_int_t show_chooser(ngx_http_request_t* r)
+{
+    ngx_str_t uri = location(r).chooser, args{};
+    request_ctx(r, true)->asked = view(copy(r->pool, return_path(view(r->unparsed_uri))));
+    add_header(r, "Cache-Control", "no-store");
+    ngx_http_internal_redirect(r, &uri, &args);
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
+}
+
+ngx_int_t unauthenticated(ngx_http_request_t* r, const ProviderConf* conf, std::string_view challenge)
 {
     // A page that shows a failed login must not begin another: error_uri is shown, any other protected page is not.
     if (RequestCtx* ctx = request_ctx(r, false); ctx != nullptr && ctx->error_status != 0)
         return conf != nullptr && view(r->uri) == conf->provider.error_uri ? NGX_OK : ctx->error_status;
     auto mode = static_cast<Unauth>(location(r).unauth);
-    if (mode == Unauth::pass) return check_require(r);
+    if (mode == Unauth::pass || view(r->uri) == view(location(r).chooser)) return check_require(r);
     bool redirects = mode == Unauth::redirect || (mode == Unauth::automatic && is_navigation(r));
     if (redirects && conf != nullptr) return begin_flow(r, *conf, Endpoint::page);
+    if (redirects && location(r).chooser.len > 0) return show_chooser(r);
     add_header(r, "Cache-Control", "no-store");
     if (mode == Unauth::status_403) return NGX_HTTP_FORBIDDEN;
-    r->headers_out.www_authenticate = add_header(r, "WWW-Authenticate", "Bearer realm=\"login required\"");
+    r->headers_out.www_authenticate = add_header(r, "WWW-Authenticate", challenge);
     return NGX_HTTP_UNAUTHORIZED;
+}
+
+// Has new tokens fetched in time. True: the old ones are over, the request waits.
+bool must_wait(ngx_http_request_t* r, const ProviderConf& conf, SessionView session)
+{
+    RequestCtx* ctx = request_ctx(r, true);
+    if (ctx->refreshed || !refresh_due(conf.provider, session, ngx_time())) return false;
+    begin_refresh(conf, main_conf(r), ctx->key);
+    ctx->refreshed = true;
+    return session.times().access_expires <= ngx_time();
 }
 
 ngx_int_t decide(ngx_http_request_t* r)
@@ -163,7 +165,14 @@ ngx_int_t decide(ngx_http_request_t* r)
     if (!auth.on) return location(r).require == nullptr ? NGX_DECLINED : check_require(r);
     if (auth.conf == nullptr && !auth.value.empty())
         return refuse(r, Failure(Reason::provider_unknown, "auth_oidc: no such oidc_provider"), auth.value.substr(0, 64));
-    return auth.conf != nullptr && session_of(r, *auth.conf) ? check_require(r) : unauthenticated(r, auth.conf);
+    SessionView session = auth.conf != nullptr ? session_of(r, *auth.conf) : SessionView();
+    if (session && must_wait(r, *auth.conf, session)) {
+        ngx_int_t rc = begin_flow(r, *auth.conf, Endpoint::refresh);
+        return rc == NGX_DECLINED ? decide(r) : rc;
+    }
+    if (!session) return unauthenticated(r, auth.conf, "Bearer realm=\"login required\"");
+    std::string challenge = lack(r, auth.conf->provider, session);
+    return challenge.empty() ? check_require(r) : unauthenticated(r, auth.conf, challenge);
 }
 
 // The query of a callback holds a live code, and nginx writes the request line to its logs.
@@ -177,6 +186,14 @@ void hide_code(ngx_http_request_t* r)
 }
 
 }  // namespace
+
+bool is_plain(const ngx_http_server_name_t& name) noexcept
+{
+#if (NGX_PCRE)
+    if (name.regex != nullptr) return false;
+#endif
+    return !contains(view(name.name), '*') && !view(name.name).starts_with('.');
+}
 
 RequestCtx* request_ctx(ngx_http_request_t* request, bool create)
 {

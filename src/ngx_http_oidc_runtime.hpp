@@ -5,6 +5,37 @@
 
 namespace oidc::ngx {
 
+// What every journey takes along. Its SessionStore is the zones of its provider.
+struct Traveller : SessionStore {
+    Traveller(const ProviderConf& provider_conf, const MainConf& main, Request asked);
+    Traveller(const Traveller&) = delete;
+    Task<std::optional<std::string>> take(SessionKey key) override { co_return conf.sessions->take(key, ngx_time()); }
+    Task<std::optional<std::string>> read(SessionKey key) override;
+    Task<bool> put(SessionKey key, std::string record, std::int64_t expires) override;
+    Task<bool> replace(SessionKey key, std::string record, std::int64_t expires) override;
+    Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.use_once(state, expires, ngx_time()); }
+    Task<bool> forget(Digest state) override { co_return states.take(state, ngx_time()).has_value(); }
+
+    const ProviderConf& conf;
+    Zone& states;
+    Request request;
+    Ports ports;
+    Journey journey{conf.provider, ports, request};
+};
+
+// A journey that no request waits for: it belongs to the worker, and is forgotten at its end.
+struct Errand final : Traveller {
+    using Work = std::function<Task<bool>(Journey)>;
+    using After = std::function<void(bool failed)>;
+    Errand(const ProviderConf& provider_conf, const MainConf& main, Work what, After then);
+    Root run();
+
+    Work work;
+    After after;
+    Event done;
+    Root root;
+};
+
 // The HTTP client and the provider documents: made in init_process, nothing before the fork. Members end in reverse: the
 // documents before the client they use.
 struct Worker {
@@ -13,6 +44,7 @@ struct Worker {
     std::unique_ptr<HttpClient> http;
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                 // fetch metadata and keys of every provider before the first login
+    std::list<Errand> errands;
 };
 
 Worker& worker() noexcept;                   // valid between init_process and exit_process
@@ -20,7 +52,14 @@ ngx_int_t init_process(ngx_cycle_t* cycle) noexcept;
 void exit_process(ngx_cycle_t* cycle) noexcept;
 
 std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);  // ngx_http_oidc_curl.cpp
+std::string to_text(const std::exception& e);  // for the log
 std::string printable(std::string_view text);  // for the log: a peer chose some of the bytes; at most 512 of them
+
+// ---- ngx_http_oidc_errand.cpp: new tokens, and old ones taken back
+// Begins to renew the tokens of the session under `key`, unless a worker does, or has just failed to.
+void begin_refresh(const ProviderConf& conf, const MainConf& main, const SessionKey& key);
+bool is_refreshing(const MainConf& main, const SessionKey& key);
+void begin_revocation(const ProviderConf& conf, const MainConf& main, std::string record);
 
 struct Flow;
 
@@ -34,6 +73,7 @@ struct RequestCtx {
     std::string_view asked;                  // the page that a journey which failed in this request was to lead to
     ngx_int_t error_status = 0;              // of that journey; 0: none failed
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
+    bool refreshed = false;                  // it waited for new tokens: not twice
 };
 
 RequestCtx* request_ctx(ngx_http_request_t* r, bool create);  // nullptr only when `create` is false and there is none
@@ -57,6 +97,14 @@ Auth auth_of(ngx_http_request_t* r);
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
 const Route* find_route(ngx_http_request_t* r, std::string_view path);  // of this server; nullptr: none
 
+bool is_plain(const ngx_http_server_name_t& name) noexcept;  // no pattern
+// A request header by its lower-case name; empty when absent. The first one counts.
+std::string_view header(ngx_http_request_t* r, std::string_view name);
+// A request that a person made by going to a page: only those are sent to a provider.
+bool is_navigation(ngx_http_request_t* r);
+enum class Leave : std::uint8_t { now, ask, refuse };  // ask: with a form that posts
+Leave may_leave(ngx_http_request_t* r, const ProviderConf& conf);  // logout_method
+
 // Access handlers. `first` runs before every other module's, `last` after them (DESIGN: phases).
 ngx_int_t access_first(ngx_http_request_t* r);
 ngx_int_t access_last(ngx_http_request_t* r);
@@ -74,6 +122,15 @@ ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::s
 // What a coroutine that has begun says, or the endpoint of this path; NGX_DECLINED: neither.
 ngx_int_t answer(ngx_http_request_t* r);
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);  // page: a login that leads back here
+
+// ---- ngx_http_oidc_reply.cpp: whole answers, which take the request out of the phases
+ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body);
+ngx_int_t send_page(ngx_http_request_t* r, ngx_uint_t status, const std::string& page);
+ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply);
+bool speaks_french(ngx_http_request_t* r);
+// One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
+// handler would add.
+void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider);
 // `asked`: where a new login is to lead.
 ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri = {},
                  std::string_view asked = {});

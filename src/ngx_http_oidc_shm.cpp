@@ -271,10 +271,11 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     return bytes;
 }
 
-bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once) noexcept
+bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where) noexcept
 {
     Locked zone(*this);
-    if (zone.too_large(bytes.size()) || (once && zone.find(key, now) != nullptr)) return false;
+    const bool taken = where != Where::anywhere && zone.find(key, now) != nullptr;
+    if (zone.too_large(bytes.size()) || (where != Where::anywhere && taken != (where == Where::taken))) return false;
     return zone.insert(key, bytes, life, now);
 }
 

@@ -34,9 +34,13 @@ public:
     std::optional<Copy> read(const Digest& key, std::int64_t since, std::int64_t now);
     std::optional<std::string> take(const Digest& key, std::int64_t now);    // and removes it
     // Room is made by evicting what has expired first, then the least recently used. False: too large.
-    // `once`: nor is anything put where something is.
-    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, bool once = false) noexcept;
-    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept { return put(key, {}, {expires}, now, true); }
+    // Nor is anything put where something is, or is not, when `where` says so.
+    enum class Where : std::uint8_t { anywhere, free, taken };
+    bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where = Where::anywhere) noexcept;
+    bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept
+    {
+        return put(key, {}, {expires}, now, Where::free);
+    }
 
 private:
     class Locked;

@@ -71,23 +71,20 @@ struct Entry {
     Root flight;
 };
 
-// Until an entry's flight has ended; without an entry, for a time.
+// Until an entry's flight has ended.
 class Wait : Event {
 public:
-    Wait(ngx_log_t* log, Entry* entry, ngx_msec_t length = 0) noexcept : Event{log}, entry_{entry}, length_{length} {}
-
+    Wait(ngx_log_t* log, Entry& entry) noexcept : Event{log}, entry_{entry} {}
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
-        if (entry_ != nullptr && !entry_->flying) return false;
+        if (!entry_.flying) return false;
         resume(waiter);
-        if (entry_ != nullptr) fire(entry_->waiters);
-        else start(length_);
+        fire(entry_.waiters);
         return true;
     }
 
 private:
-    Entry* entry_;
-    ngx_msec_t length_;
+    Entry& entry_;
 };
 
 // Ended with the frame that holds it: when the worker stops in the middle of a fetch, too.
@@ -96,12 +93,6 @@ struct Lease {
     Zone& zone;
     Digest key;
 };
-
-std::string to_text(const std::exception& e)
-{
-    auto* failure = dynamic_cast<const Failure*>(&e);
-    return printable(e.what() + (failure == nullptr || failure->detail.empty() ? "" : ": " + failure->detail));
-}
 
 class NodeDocuments final : public Documents {
 public:
@@ -134,7 +125,7 @@ public:
         Entry& metadata = metadata_of(provider);
         if (!metadata.known()) co_return seen;
         Entry& entry = keys_of(metadata);
-        Wait landing(log_, &entry);
+        Wait landing(log_, entry);
         co_await Until(landing);                     // a fetch that began before we knew: it may still bring the old set
         look(entry);
         if (entry.keys != seen && entry.younger_than(entry.policy().min_refresh)) co_return entry.keys;
@@ -238,7 +229,7 @@ private:
         while (!zone_.use_once(entry.key("lease"), now_ms() + timeout + lease_margin, now_ms())) {
             bool late = now_ms() - started > timeout;
             if (late) fail(Reason::provider_timeout, entry.describe() + ": another worker's fetch takes too long");
-            Wait pause(log_, nullptr, look_again);
+            Pause pause(log_, look_again);
             co_await Until(pause);
             if (look(entry)) co_return true;
             require_no_failure_since(entry, started);
@@ -263,7 +254,7 @@ private:
             require_no_failure_since(entry, now_ms() - retry_after);
             launch(entry);
         }
-        Wait landing(log_, &entry);
+        Wait landing(log_, entry);
         co_await Until(landing);
         if (entry.failure) std::rethrow_exception(entry.failure);
         co_return true;
@@ -278,7 +269,7 @@ private:
 // The documents of one provider, before anybody needs them. The first login after a failure tries again.
 Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
 {
-    Wait start(log, nullptr, head_start);
+    Pause start(log, head_start);
     co_await Until(start);
     try {
         if (ngx_exiting) co_return true;
@@ -295,6 +286,12 @@ Root fetch_ahead(Documents& documents, const Provider& provider, ngx_log_t* log)
 Worker* current = nullptr;
 
 }  // namespace
+
+std::string to_text(const std::exception& e)
+{
+    auto* failure = dynamic_cast<const Failure*>(&e);
+    return printable(e.what() + (failure == nullptr || failure->detail.empty() ? "" : ": " + failure->detail));
+}
 
 std::string printable(std::string_view text)
 {

@@ -102,7 +102,7 @@ std::optional<Attempt> attempt_of_query(const Request& request, const std::vecto
     return once ? open_attempt(last_value(params, "state"), request, keys) : std::nullopt;
 }
 
-Task<std::optional<Failure>> use(Journey on, std::initializer_list<Purpose> purposes, const std::optional<Attempt>& attempt)
+Task<std::optional<Failure>> use(Journey on, std::span<const Purpose> purposes, const std::optional<Attempt>& attempt)
 {
     if (!attempt || !contains(purposes, attempt->purpose)) co_return Failure(Reason::state_unknown, "this browser has no such state");
     if (attempt->provider != on.provider.name) co_return Failure(Reason::state_unknown, "the state is another provider's");

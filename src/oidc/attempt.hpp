@@ -35,7 +35,8 @@ std::string delete_attempt(const Attempt& attempt, const Request& request);
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys);
 std::optional<Attempt> attempt_of_query(const Request& request, const std::vector<Secret>& keys);
 // Makes the one use of an attempt, or says why this browser's return is not, or no longer, the answer to it.
-Task<std::optional<Failure>> use(Journey on, std::initializer_list<Purpose> purposes, const std::optional<Attempt>& attempt);
+constexpr Purpose of_login[] = {Purpose::login, Purpose::more}, of_logout[] = {Purpose::logout, Purpose::intruder};
+Task<std::optional<Failure>> use(Journey on, std::span<const Purpose> purposes, const std::optional<Attempt>& attempt);
 
 // How many logins this browser has just finished without showing a session, and the Set-Cookie line that keeps a new number: a
 // browser that drops the session cookie would otherwise go round for ever. Not sealed: it can only stop its own browser.

@@ -187,7 +187,7 @@ Task<Reply> finish_login(Journey on, SessionView existing)
     std::optional<Attempt> attempt = open_attempt(callback.state, on.request, on.ports.cookie_keys);
     if (!attempt && existing && existing.internal(entry_name::state_hash) == state_hash(callback.state))
         co_return Reply{302, concat({on.request.base_url, existing.internal(entry_name::return_path)})};
-    std::optional<Failure> spent = co_await use(on, {Purpose::login, Purpose::more}, attempt);
+    std::optional<Failure> spent = co_await use(on, of_login, attempt);
     const bool ours = !spent || spent->reason != Reason::state_unknown;
     if (spent && ours && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
     if (spent && on.provider.tamper_logout) co_return Reply{302, absolute_uri(on.provider.tamper_uri, on.request), {}, spent};

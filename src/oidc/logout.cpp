@@ -86,7 +86,7 @@ Task<bool> revoke(Journey on, std::string record)
 Task<Reply> logged_out(Journey on)
 {
     std::optional<Attempt> attempt = attempt_of_query(on.request, on.ports.cookie_keys);
-    std::optional<Failure> spent = co_await use(on, {Purpose::logout, Purpose::intruder}, attempt);
+    std::optional<Failure> spent = co_await use(on, of_logout, attempt);
     if (spent) fail(Reason::logout_state, spent->detail);
     const bool intruder = attempt->purpose == Purpose::intruder;
     Reply reply = intruder ? Reply{302, absolute_uri(on.provider.tamper_uri, on.request)} : after_logout(on.provider, on.request);

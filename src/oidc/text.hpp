@@ -166,8 +166,8 @@ enum class Blame : std::uint8_t { browser, configuration, provider, us };
     X(userinfo_encryption, 502, configuration) X(userinfo_malformed, 502, provider)      X(userinfo_refused, 502, provider)   \
     X(userinfo_expired, 502, configuration)    X(userinfo_signature, 502, provider)      X(userinfo_issuer, 502, provider)    \
     X(userinfo_subject, 403, provider)         X(userinfo_audience, 502, provider)                                            \
-    X(subject_changed, 403, browser)           X(scope_refused, 403, provider)           X(refresh_refused, 502, provider)    \
-    X(logout_refused, 403, browser)                                                                                           \
+    X(subject_changed, 403, browser)           X(scope_refused, 403, provider)           X(refresh_refused, 502, browser)     \
+    X(logout_refused, 403, browser)            X(argument_refused, 400, browser)                                              \
     X(session_too_large, 502, configuration)   X(session_store, 503, us)                 X(internal, 500, us)                 \
     X(provider_unknown, 500, configuration)
 

@@ -1,0 +1,56 @@
+// How a request came about, as far as its headers tell: a person who goes to a page, a script, another site.
+#include "ngx_http_oidc_runtime.hpp"
+
+namespace oidc::ngx {
+namespace {
+
+bool mentions(std::string_view text, std::string_view part) noexcept { return text.find(part) != text.npos; }
+
+// Sec-Fetch-Site, else Origin or Referer.
+bool is_from_here(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    constexpr std::string_view own[] = {"same-origin", "same-site", "none"};
+    std::string_view site = header(r, "sec-fetch-site"), origin = header(r, "origin"), page = header(r, "referer");
+    if (!site.empty()) return contains(own, site);
+    std::string here = base_url(r, conf);
+    return origin.empty() ? page.starts_with(here + "/") : origin == here;
+}
+
+}  // namespace
+
+std::string_view header(ngx_http_request_t* r, std::string_view name)
+{
+    for (const ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+        for (const ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts))
+            if (view({line.key.len, line.lowcase_key}) == name) return view(line.value);
+    }
+    return {};
+}
+
+bool is_navigation(ngx_http_request_t* r)
+{
+    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return false;
+    if (r->headers_in.upgrade != nullptr || mentions(header(r, "sec-purpose"), "prefetch")) return false;
+    std::string_view mode = header(r, "sec-fetch-mode");
+    if (!mode.empty()) {
+        constexpr std::string_view frames[] = {"iframe", "frame", "embed", "object", "fencedframe"};
+        return mode == "navigate" && !contains(frames, header(r, "sec-fetch-dest"));
+    }
+    if (!header(r, "x-requested-with").empty() || mentions(header(r, "purpose"), "prefetch")) return false;
+    std::string_view accept = header(r, "accept");
+    return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
+}
+
+// An internal redirect is the site's own wish: of a page that ended the account, say.
+Leave may_leave(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    if (r->internal) return Leave::now;
+    std::string_view mode = header(r, "sec-fetch-mode");
+    if ((!mode.empty() && mode != "navigate") || !header(r, "x-requested-with").empty()) return Leave::refuse;
+    LogoutMethod method = conf.provider.logout_method;
+    if (method == LogoutMethod::any) return Leave::now;
+    bool ask = !is_from_here(r, conf) || (method == LogoutMethod::post && r->method != NGX_HTTP_POST);
+    return ask ? Leave::ask : Leave::now;
+}
+
+}  // namespace oidc::ngx
