@@ -45,6 +45,13 @@ public:
         sessions[key] = std::move(record);
         co_return true;
     }
+    Task<std::optional<std::string>> read(SessionKey key) override { co_return find(key); }
+    Task<bool> replace(SessionKey key, std::string record, std::int64_t) override
+    {
+        const bool there = sessions.contains(key);
+        if (there) sessions[key] = std::move(record);
+        co_return there;
+    }
     Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.emplace(state, expires).second; }
     Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
 
