@@ -113,7 +113,11 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
         if (!is_intruder(failure) || !provider.tamper_logout || attempt.purpose == Purpose::more) throw;
         intruder = failure;
     }
-    if (intruder) co_return turn_away(on, endpoints, genuine, *intruder);
+    if (intruder) {
+        Reply reply = turn_away(on, endpoints, genuine, *intruder);
+        reply.set_cookies.push_back(delete_attempt(attempt, request));
+        co_return reply;
+    }
     session.times = times_of(provider, tokens, request.now, request.now);
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
