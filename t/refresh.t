@@ -14,6 +14,7 @@ my $provider = sub {
         client_id               pc-es256;
         client_secret           %%secret:pc-es256%%;
         scope                   openid given_name email;
+        acr_values              eidas1;
         redirect_uri            /proconnect/callback;
         ssl_trusted_certificate %%ca%%;
         session_store           sessions;
@@ -298,8 +299,8 @@ subtest 'a reload in the middle' => sub {
     my $r = $pending->response;
     is($r->status, 200, 'the old worker answers it');
     ok(length($r->seen('x-token') // ''), '... with the new token');
-    is(page($waiting)->seen('x-token'), $r->seen('x-token'), 'which the new workers have');
     is($op->refreshes, 2, 'of one refresh');
+    is(page($waiting)->seen('x-token'), $r->seen('x-token'), 'which the new workers have');
     ok($nginx->settled, 'the old worker goes');
 };
 
