@@ -3,6 +3,8 @@
 # make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
 # make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
 #
+# make client-key DIR=<folder>                                     new keys for the tokens of FranceConnect+, EC and RSA
+#
 # NGINX_SRC=<tree> builds against another nginx; unless its `nginx -V` names --with-compat, NGINX_FLAGS is what that prints, without
 # --with-cc-opt, --with-ld-opt and =dynamic modules. CC=clang CXX=clang++ for clang.
 
@@ -23,7 +25,7 @@ SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
 export OIDC_MODULE = $(abspath $(MODULE))
 
 .DEFAULT_GOAL := build
-.PHONY: build install build-deps deps unit lint test test-asan test-clang bench demo demo-check clean perl-tests FORCE
+.PHONY: build install build-deps deps unit lint test test-asan test-clang bench demo demo-check clean client-key perl-tests FORCE
 .DELETE_ON_ERROR:
 
 # ---- The module --------------------------------------------------------------------------------------------------------------
@@ -88,6 +90,22 @@ deps:
 	@$(call install-packages,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(NODE_PACKAGES))
 	@cmp -s t/package-lock.json t/node_modules/.installed-lock || \
 	 { npm ci --prefix t --loglevel=error --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
+
+# ---- Keys: openssl only, nothing is overwritten --------------------------------------------------------------------------------
+
+EC_KEY = $(DIR)/oidc-enc-ec.pem
+RSA_KEY = $(DIR)/oidc-enc-rsa.pem
+
+client-key:
+	@test -d '$(DIR)' || { echo 'usage: make client-key DIR=<an existing folder>' >&2; exit 1; }
+	@for key in '$(EC_KEY)' '$(RSA_KEY)'; do \
+	     if [ -e "$$key" ]; then echo "$$key exists and stays as it is: choose another folder" >&2; exit 1; fi; done
+	@umask 077; openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out '$(EC_KEY)'
+	@umask 077; openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out '$(RSA_KEY)'
+	@chmod 0640 '$(EC_KEY)' '$(RSA_KEY)'
+	@echo 'One of these goes into oidc_provider, the one whose algorithm is registered:'
+	@echo '    client_key $(abspath $(EC_KEY)) use=enc alg=ECDH-ES;'
+	@echo '    client_key $(abspath $(RSA_KEY)) use=enc alg=RSA-OAEP-256;    # or RSA-OAEP'
 
 # ---- Tests -------------------------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,8 @@ Root Errand::run()
         co_await work(journey);
     } catch (const std::exception& e) {
         failed = true;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "oidc: provider \"%s\": %s", conf.provider.name.c_str(), to_text(e).c_str());
+        auto* why = dynamic_cast<const Failure*>(&e);
+        log_failure(ngx_cycle->log, why != nullptr ? *why : Failure(Reason::internal, e.what()), conf.provider.name);
     }
     after(failed);
     done.fire();

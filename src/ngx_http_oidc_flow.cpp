@@ -10,7 +10,23 @@ constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renew
 // By Endpoint.
 constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "", "login_started"};
 
-Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
+// The arguments of the authorization URL: a value that the provider would refuse is not sent, and told of where a login begins.
+void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, std::vector<Param>& args)
+{
+    bool begins = endpoint == Endpoint::page || endpoint == Endpoint::login;
+    if (!begins && endpoint != Endpoint::callback) return;  // which may begin the login again
+    for (const AuthArg& arg : conf.args) {
+        std::string value(evaluate(r, arg.value));
+        std::string why = arg.value->lengths == nullptr ? "" : why_refused(*conf.provider.profile, arg.name, &value);
+        if (value.empty()) continue;
+        if (why.empty()) args.push_back({arg.name, std::move(value)});
+        else if (begins) log_failure(r, Failure(Reason::argument_refused, arg.directive + ": not sent: " + why), conf.provider.name);
+    }
+    std::vector<Param> more = parse_query(evaluate(r, location(r).args.value)).value_or(std::vector<Param>{});
+    args.insert(args.end(), more.begin(), more.end());
+}
+
+Request make_request(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
 {
     Request request;
     request.cookies = cookies_of(r);
@@ -21,15 +37,7 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf)
     request.now = ngx_time();
     request.acr = join(words(evaluate(r, conf.acr_values)), " ");
     if (request.acr.empty()) request.acr = join(conf.provider.acr_default, " ");
-    for (const AuthArg& arg : conf.args) {
-        std::string value(evaluate(r, arg.value));
-        std::string why = arg.value->lengths == nullptr ? "" : why_refused(*conf.provider.profile, arg.name, &value);
-        if (value.empty()) continue;
-        if (why.empty()) request.args.push_back({arg.name, std::move(value)});
-        else log_failure(r, Failure(Reason::argument_refused, arg.directive + ": not sent: " + why), conf.provider.name);
-    }
-    std::vector<Param> more = parse_query(evaluate(r, location(r).args.value)).value_or(std::vector<Param>{});
-    request.args.insert(request.args.end(), more.begin(), more.end());
+    add_args(r, conf, endpoint, request.args);
     return request;
 }
 
@@ -46,7 +54,7 @@ void run_phases(void* request)
 // One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason.
 struct Flow final : Traveller {
     Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at)
-        : Traveller{provider_conf, main_conf(r), make_request(r, provider_conf)}, endpoint{at}, main{main_conf(r)},
+        : Traveller{provider_conf, main_conf(r), make_request(r, provider_conf, at)}, endpoint{at}, main{main_conf(r)},
           key{request_ctx(r, true)->key}, finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
     {
     }
@@ -170,15 +178,21 @@ ngx_int_t refuse_script(ngx_http_request_t* r, const ProviderConf& conf)
                 concat({"Navigate to ", base_url(r, conf), conf.provider.logout_uri, "\n"}));
 }
 
-// OpenID Connect Registration 1.0 section 5: the redirect URIs of those who share the sector.
+// OpenID Connect Registration 1.0 section 5: the redirect URIs of those who share the sector, under every name of this server.
 std::string redirect_uris(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
     Words uris;
+    auto add = [&](const std::string& uri) {
+        if (!contains(uris, json_quoted(uri))) uris.push_back(json_quoted(uri));
+    };
     for (const ProviderConf* conf : providers) {
-        const std::string& uri = conf->provider.redirect_uri;
-        if (!uri.starts_with('/')) uris.push_back(json_quoted(uri));
-        for (const ngx_http_server_name_t& host : server(r).hosts)
-            if (uri.starts_with('/') && is_plain(host)) uris.push_back(json_quoted(concat({"https://", view(host.name), uri})));
+        const std::string& path = conf->provider.redirect_uri;
+        std::string site = base_url(r, *conf);
+        add(path.starts_with('/') ? site + path : path);
+        std::size_t host = site.find("://") + 3, port = std::min(site.find(':', host), site.size());
+        for (const ngx_http_server_name_t& name : server(r).hosts)
+            if (path.starts_with('/') && is_plain(name) && location(r).base_url.value == nullptr)
+                add(concat({site.substr(0, host), view(name.name), site.substr(port), path}));
     }
     return "[" + join(uris, ",") + "]";
 }
@@ -187,7 +201,7 @@ std::string redirect_uris(ngx_http_request_t* r, const std::vector<const Provide
 const ProviderConf* who_answers(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
     for (const ProviderConf* conf : providers) {
-        std::optional<Origin> origin = origin_of_callback(make_request(r, *conf), main_conf(r).cookie_keys);
+        std::optional<Origin> origin = origin_of_callback(make_request(r, *conf, Endpoint::logged_out), main_conf(r).cookie_keys);
         const ProviderConf* named = origin ? find_provider(main_conf(r), origin->provider) : nullptr;
         if (contains(providers, named)) return named;
     }

@@ -49,16 +49,21 @@ ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
     return NGX_HTTP_MOVED_TEMPORARILY;
 }
 
-void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider)
+void log_failure(ngx_log_t* log, const Failure& failure, std::string_view provider, std::string_view where)
 {
-    ngx_log_t log = *r->connection->log;
-    log.handler = nullptr;
     std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
     if (!failure.detail.empty()) text += ": " + failure.detail;
     if (!failure.support_id.empty()) text += ", support id " + failure.support_id;
     ngx_uint_t level = log_levels[static_cast<std::size_t>(blame_of(failure.reason))];
-    ngx_log_error(level, &log, 0, "oidc: %s, client: %V, path: %s", printable(text).c_str(), &r->connection->addr_text,
-                  printable(view(r->uri)).c_str());
+    ngx_log_error(level, log, 0, "oidc: %s%s", printable(text).c_str(), printable(where).c_str());
+}
+
+void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider)
+{
+    ngx_log_t log = *r->connection->log;
+    log.handler = nullptr;
+    std::string path = printable(view(r->uri));
+    log_failure(&log, failure, provider, concat({", client: ", view(r->connection->addr_text), ", path: ", path}));
 }
 
 // The page of error_uri, else of error_page, else our own, whatever `satisfy` says.

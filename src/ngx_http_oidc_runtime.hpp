@@ -131,6 +131,7 @@ bool speaks_french(ngx_http_request_t* r);
 // One line without a token or a claim value, at the level of who is to blame, and without the request line that nginx's own
 // handler would add.
 void log_failure(ngx_http_request_t* r, const Failure& failure, std::string_view provider);
+void log_failure(ngx_log_t* log, const Failure& failure, std::string_view provider, std::string_view where = {});
 // `asked`: where a new login is to lead.
 ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri = {},
                  std::string_view asked = {});

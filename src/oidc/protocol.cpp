@@ -183,7 +183,8 @@ Task<Tokens> refresh_tokens(Journey on, const Endpoints& endpoints, std::string 
     require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response, false);
     Failure failure = refusal(response);
-    if (failure.reason == Reason::token_refused && response.status < 500) failure.reason = Reason::refresh_refused;
+    const bool judged = response.status < 500 && response.status != 429 && Json::parse(response.body, 8).has("error");
+    if (failure.reason == Reason::token_refused && judged) failure.reason = Reason::refresh_refused;
     throw failure;
 }
 

@@ -38,7 +38,7 @@ Task<NewSession> renew(Journey on, const Endpoints& endpoints, SessionView old, 
     require_id_token(verified, on.provider, expected, on.request.now);
     Json claims = verified.claims();
     if (claims.text("sub") != id_claim(old, "sub")) fail(Reason::subject_changed, "the renewed ID token is another person's");
-    for (const char* name : {"acr", "amr", "auth_time"})
+    for (const char* name : {"acr", "amr", "auth_time", "nonce", "sid"})
         if (!claims.has(name) && session.id_claims.has(name)) claims.set(name, session.id_claims.at(name));
     session.id_claims = claims;
     session.id_token = verified.compact();
@@ -63,10 +63,14 @@ SessionTimes times_of(const Provider& provider, const Tokens& tokens, std::int64
     return {created, limit > 0 ? std::min(expires, created + limit) : expires, access};
 }
 
+// A token that lives shorter than twice `before` is renewed when half of its life is over. It is as old as the session's end says,
+// or younger: session_max_lifetime and a step-up keep an earlier end.
 bool refresh_due(const Provider& provider, SessionView session, std::int64_t now) noexcept
 {
-    const std::int64_t expires = session.times().access_expires;
-    const bool near = provider.session_refresh && expires > 0 && expires - provider.refresh_before <= now;
+    const SessionTimes times = session.times();
+    const std::int64_t expires = times.access_expires, issued = times.expires - provider.session_timeout;
+    const std::int64_t half = std::max<std::int64_t>((expires - issued) / 2, 0);
+    const bool near = provider.session_refresh && expires > 0 && expires - std::min(provider.refresh_before, half) <= now;
     return near && !session.internal(entry_name::refresh_token).empty();
 }
 
@@ -82,7 +86,11 @@ Task<bool> refresh(Journey on, SessionKey key)
         Tokens tokens = co_await refresh_tokens(on, *endpoints, std::move(token));
         NewSession session = co_await renew(on, *endpoints, old, tokens);
         std::string renewed = serialize(session);
-        co_return co_await on.ports.sessions.replace(key, std::move(renewed), session.times.expires);
+        bool kept = co_await on.ports.sessions.replace(key, renewed, session.times.expires);
+        if (!kept && on.provider.revoke_on_logout) {
+            co_await revoke(on, std::move(renewed));
+        }
+        co_return kept;
     } catch (const Failure& why) {
         failure = why;
     }

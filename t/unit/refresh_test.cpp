@@ -1,0 +1,485 @@
+// Refresh without nginx: when it is due, what becomes of the session; and the purposes of an attempt.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "oidc/attempt.hpp"
+#include "oidc/login.hpp"
+
+using namespace oidc;
+
+namespace {
+
+constexpr std::int64_t now = 1'800'000'000;
+
+struct ScriptedHttp final : HttpClient {
+    std::deque<HttpResponse> replies;
+    std::vector<HttpRequest> requests;
+    std::function<void()> meanwhile = [] {};
+
+    Task<HttpResponse> send(HttpRequest request) override
+    {
+        requests.push_back(request);
+        meanwhile();
+        HttpResponse reply;
+        reply.transport = Transport::unreachable;
+        if (!replies.empty()) {
+            reply = std::move(replies.front());
+            replies.pop_front();
+        }
+        co_return reply;
+    }
+};
+
+struct MapSessions final : SessionStore {
+    std::map<Digest, std::string> sessions;
+    std::map<Digest, std::int64_t> states;
+    std::int64_t expires = 0;
+
+    Task<std::optional<std::string>> take(SessionKey key) override
+    {
+        std::optional<std::string> found = find(key);
+        sessions.erase(key);
+        co_return found;
+    }
+    Task<std::optional<std::string>> read(SessionKey key) override { co_return find(key); }
+    Task<bool> put(SessionKey key, std::string record, std::int64_t) override
+    {
+        sessions[key] = std::move(record);
+        co_return true;
+    }
+    Task<bool> replace(SessionKey key, std::string record, std::int64_t end) override
+    {
+        const bool there = sessions.contains(key);
+        if (there) sessions[key] = std::move(record);
+        expires = end;
+        co_return there;
+    }
+    Task<bool> use_once(Digest state, std::int64_t end) override { co_return states.emplace(state, end).second; }
+    Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
+
+private:
+    std::optional<std::string> find(SessionKey key) const
+    {
+        auto at = sessions.find(key);
+        return at == sessions.end() ? std::nullopt : std::optional(at->second);
+    }
+};
+
+struct FixedDocuments final : Documents {
+    Endpoints known;
+
+    Task<std::shared_ptr<const Endpoints>> endpoints(const Provider&) override { co_return std::make_shared<const Endpoints>(known); }
+    std::shared_ptr<const Endpoints> at_hand(const Provider&) override { return std::make_shared<const Endpoints>(known); }
+    Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return std::make_shared<Jwks>(); }
+    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
+};
+
+template <class T>
+Root drive(Task<T> task, std::optional<T>& result, std::optional<Failure>& failure)
+{
+    try {
+        result = co_await std::move(task);
+    } catch (const Failure& caught) {
+        failure = caught;
+    }
+    co_return true;
+}
+
+// A token of this provider: its secret is 64 times 's'.
+std::string hs256(std::string_view claims)
+{
+    std::string input = base64url(R"({"alg":"HS256"})") + "." + base64url(claims);
+    return input + "." + base64url(hmac("HS256", std::string(64, 's'), input));
+}
+
+class Refresh : public ::testing::Test {
+protected:
+    Provider provider;
+    ScriptedHttp http;
+    MapSessions sessions;
+    FixedDocuments documents;
+    std::vector<Secret> keys;
+    Ports ports{http, sessions, documents, system_random, keys};
+    Request request;
+    SessionKey key = sha256("the cookie");
+    std::optional<bool> renewed;
+    std::optional<Failure> failure;
+
+    Refresh()
+    {
+        keys.emplace_back(std::string(32, 'k'));
+        provider.name = "p";
+        provider.issuer = "https://op.example";
+        provider.client_id = "client";
+        provider.client_secret = Secret(std::string(64, 's'));
+        provider.id_token_algs = {"HS256"};
+        provider.binding = binding_of(provider);
+        provider.cookie.name = "NGX_OIDC_SESSION";
+        documents.known.token = "https://op.example/token";
+        documents.known.revocation = "https://op.example/revoke";
+        request.base_url = "https://rp.example";
+        request.https = true;
+        request.now = now;
+    }
+
+    NewSession old_session(std::int64_t access_expires = now + 10) const
+    {
+        NewSession session;
+        session.times = {now - 3000, now - 600 + provider.session_timeout, access_expires};
+        session.binding = provider.binding;
+        session.id_claims = Json::parse(R"({"iss":"https://op.example","aud":"client","sub":"alice","nonce":"n1","acr":"eidas2","amr":["pwd"],)"
+                                        R"("auth_time":17,"sid":"s1","exp":5,"department":"old"})");
+        session.userinfo = Json::parse(R"({"sub":"alice","given_name":"Éléonore","roles":["a"]})");
+        session.id_token = "old.id.token";
+        session.access_token = "at1";
+        session.refresh_token = "rt1";
+        session.scope = "openid email";
+        session.return_path = "/page";
+        session.state_hash = "hash";
+        return session;
+    }
+
+    void put(const NewSession& session) { sessions.sessions[key] = serialize(session); }
+    SessionView stored_session() const { return SessionView(sessions.sessions.at(key)); }
+    std::string claim(std::string_view name) const { return std::string(stored_session().claim(name).value_or(Entry()).value); }
+
+    void answer(const std::string& body, long status = 200)
+    {
+        HttpResponse response;
+        response.status = status;
+        response.body = body;
+        http.replies.push_back(std::move(response));
+    }
+
+    void answer_with(const std::string& claims, const std::string& more = {})
+    {
+        const std::string token = claims.empty() ? "" : R"(,"id_token":")" + hs256(claims) + R"(")";
+        answer(R"({"access_token":"at2","token_type":"Bearer","expires_in":60)" + token + more + "}");
+    }
+
+    // The claims of a token that renews the old one.
+    static std::string claims(const std::string& more = {})
+    {
+        return R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060)" + more + "}";
+    }
+
+    void run()
+    {
+        renewed.reset();
+        failure.reset();
+        Root root = drive(refresh({provider, ports, request}, key), renewed, failure);
+        root.start();
+        ASSERT_TRUE(renewed || failure);
+    }
+};
+
+Tokens lasting(std::optional<std::int64_t> seconds)
+{
+    Tokens tokens;
+    tokens.expires_in = seconds;
+    return tokens;
+}
+
+bool due(const Provider& provider, const NewSession& session, std::int64_t at)
+{
+    const std::string record = serialize(session);
+    return refresh_due(provider, SessionView(record), at);
+}
+
+}  // namespace
+
+TEST_F(Refresh, TimesCountFromNowAndNeverBeyondTheMaximum)
+{
+    SessionTimes times = times_of(provider, lasting(60), now - 100, now);
+    EXPECT_EQ(times.created, now - 100);
+    EXPECT_EQ(times.expires, now + 8 * 3600);
+    EXPECT_EQ(times.access_expires, now + 60);
+    provider.session_max_lifetime = 9000;
+    EXPECT_EQ(times_of(provider, lasting(60), now - 100, now).expires, now + 8900);
+    EXPECT_EQ(times_of(provider, lasting(60), now - 9000, now).expires, now);
+    provider.session_timeout = 50;
+    EXPECT_EQ(times_of(provider, lasting(60), now - 100, now).expires, now + 50);
+}
+
+TEST_F(Refresh, AnAccessTokensLifeIsWhatAClockCanHold)
+{
+    EXPECT_EQ(times_of(provider, lasting(std::nullopt), now, now).access_expires, 0);
+    EXPECT_EQ(times_of(provider, lasting(0), now, now).access_expires, now);
+    EXPECT_EQ(times_of(provider, lasting(-5), now, now).access_expires, now);
+    EXPECT_EQ(times_of(provider, lasting(INT64_MAX), now, now).access_expires, now + 315360000);
+    EXPECT_EQ(times_of(provider, lasting(INT64_MIN), now, now).access_expires, now);
+}
+
+TEST_F(Refresh, IsDueBeforeTheEndOfTheAccessToken)
+{
+    const NewSession session = old_session(now + 1000);
+    EXPECT_FALSE(due(provider, session, now));
+    EXPECT_FALSE(due(provider, session, now + 969));
+    EXPECT_TRUE(due(provider, session, now + 970));
+    EXPECT_TRUE(due(provider, session, now + 2000));
+    provider.refresh_before = 0;
+    EXPECT_FALSE(due(provider, session, now + 999));
+    EXPECT_TRUE(due(provider, session, now + 1000));
+}
+
+TEST_F(Refresh, OfATokenThatLivesShortIsDueAtHalfOfItsLife)
+{
+    NewSession session = old_session();
+    session.times = times_of(provider, lasting(20), now - 50, now);
+    EXPECT_FALSE(due(provider, session, now));
+    EXPECT_FALSE(due(provider, session, now + 9));
+    EXPECT_TRUE(due(provider, session, now + 10));
+    session.times = times_of(provider, lasting(0), now, now);
+    EXPECT_TRUE(due(provider, session, now));
+    provider.session_timeout += 3600;  // a reload: the session's end says nothing any more
+    session.times.access_expires = now + 20;
+    EXPECT_TRUE(due(provider, session, now));
+    provider.session_timeout = 60;
+    EXPECT_FALSE(due(provider, session, now + 19));
+    EXPECT_TRUE(due(provider, session, now + 20));
+}
+
+TEST_F(Refresh, IsNeverDueWithoutWhatItNeeds)
+{
+    NewSession session = old_session(now - 5);
+    EXPECT_TRUE(due(provider, session, now));
+    session.refresh_token.clear();
+    EXPECT_FALSE(due(provider, session, now));
+    session = old_session(0);  // nobody said when it ends
+    EXPECT_FALSE(due(provider, session, now));
+    provider.session_refresh = false;
+    EXPECT_FALSE(due(provider, old_session(now - 5), now));
+    EXPECT_FALSE(refresh_due(provider, SessionView(), now));
+}
+
+TEST_F(Refresh, CarriesOverWhatTheAnswerDoesNotSay)
+{
+    put(old_session());
+    answer_with({});
+    run();
+    ASSERT_TRUE(renewed);
+    EXPECT_TRUE(*renewed);
+    SessionView session = stored_session();
+    EXPECT_EQ(session.binding(), provider.binding);
+    EXPECT_EQ(session.times().created, now - 3000);
+    EXPECT_EQ(session.times().expires, now + provider.session_timeout);
+    EXPECT_EQ(sessions.expires, now + provider.session_timeout);
+    EXPECT_EQ(session.times().access_expires, now + 60);
+    EXPECT_EQ(session.internal(entry_name::access_token), "at2");
+    EXPECT_EQ(session.internal(entry_name::refresh_token), "rt1");
+    EXPECT_EQ(session.internal(entry_name::id_token), "old.id.token");
+    EXPECT_EQ(session.internal(entry_name::scope), "openid email");
+    EXPECT_EQ(session.internal(entry_name::return_path), "/page");
+    EXPECT_EQ(session.internal(entry_name::state_hash), "hash");
+    EXPECT_EQ(claim("given_name"), "Éléonore");
+    EXPECT_EQ(claim("roles"), R"(["a"])");
+    EXPECT_EQ(claim("acr"), "eidas2");
+    EXPECT_EQ(claim("department"), "old");
+    ASSERT_EQ(http.requests.size(), 1u);
+    EXPECT_NE(http.requests[0].form->find("grant_type=refresh_token&refresh_token=rt1"), std::string::npos);
+}
+
+TEST_F(Refresh, TakesTheNewRefreshTokenScopeAndClaims)
+{
+    put(old_session());
+    answer_with(claims(R"(,"acr":"eidas3","department":"new")"), R"(,"refresh_token":"rt2","scope":"openid")");
+    run();
+    ASSERT_TRUE(renewed);
+    SessionView session = stored_session();
+    EXPECT_EQ(session.internal(entry_name::refresh_token), "rt2");
+    EXPECT_EQ(session.internal(entry_name::scope), "openid");
+    EXPECT_NE(session.internal(entry_name::id_token), "old.id.token");
+    EXPECT_EQ(claim("acr"), "eidas3");
+    EXPECT_EQ(claim("department"), "new");
+    EXPECT_EQ(claim("given_name"), "Éléonore");
+    EXPECT_EQ(claim("exp"), "1800000060");
+    EXPECT_EQ(claim("amr"), R"(["pwd"])");
+}
+
+TEST_F(Refresh, HowThePersonLoggedInStaysKnownOverSeveral)
+{
+    put(old_session());
+    for (const char* nonce : {"", "", R"(,"nonce":"n1")"}) {
+        answer_with(claims(nonce));
+        run();
+        ASSERT_TRUE(renewed) << failure->detail;
+        EXPECT_EQ(claim("acr"), "eidas2");
+        EXPECT_EQ(claim("amr"), R"(["pwd"])");
+        EXPECT_EQ(claim("auth_time"), "17");
+        EXPECT_EQ(claim("nonce"), "n1");
+        EXPECT_EQ(claim("sid"), "s1");
+        request.now += 50;
+    }
+}
+
+TEST_F(Refresh, DoesNothingWhereAnotherWorkerWasQuicker)
+{
+    run();  // no session
+    ASSERT_TRUE(renewed);
+    EXPECT_FALSE(*renewed);
+    put(old_session(now + 5000));
+    run();
+    ASSERT_TRUE(renewed);
+    EXPECT_FALSE(*renewed);
+    EXPECT_TRUE(http.requests.empty());
+}
+
+TEST_F(Refresh, OfASessionThatEndedMeanwhileBringsNothingBack)
+{
+    put(old_session());
+    http.meanwhile = [this] { sessions.sessions.clear(); };
+    answer_with({}, R"(,"refresh_token":"rt2")");
+    run();
+    ASSERT_TRUE(renewed);
+    EXPECT_FALSE(*renewed);
+    EXPECT_TRUE(sessions.sessions.empty());
+    EXPECT_EQ(http.requests.size(), 1u);
+
+    provider.revoke_on_logout = true;
+    http.meanwhile = [] {};
+    put(old_session());
+    http.meanwhile = [this] { sessions.sessions.clear(); };
+    answer_with({}, R"(,"refresh_token":"rt2")");
+    answer("{}");
+    answer("{}");
+    run();
+    ASSERT_TRUE(renewed);
+    ASSERT_EQ(http.requests.size(), 4u);  // the new tokens are taken back, too
+    EXPECT_EQ(http.requests[2].url, documents.known.revocation);
+    EXPECT_NE(http.requests[2].form->find("token=rt2"), std::string::npos);
+    EXPECT_NE(http.requests[3].form->find("token=at2"), std::string::npos);
+}
+
+struct Verdict {
+    const char* body;
+    long status;
+    Reason reason;
+    bool ends;
+};
+
+class Refusals : public Refresh, public ::testing::WithParamInterface<Verdict> {};
+
+TEST_P(Refusals, EndTheSessionOrNot)
+{
+    put(old_session());
+    answer(GetParam().body, GetParam().status);
+    run();
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, GetParam().reason) << name_of(failure->reason);
+    EXPECT_EQ(sessions.sessions.empty(), GetParam().ends);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Token, Refusals,
+    ::testing::Values(Verdict{R"({"error":"invalid_grant"})", 400, Reason::refresh_refused, true},
+                      Verdict{R"({"error":"invalid_scope"})", 400, Reason::refresh_refused, true},
+                      Verdict{R"({"error":"invalid_grant"})", 500, Reason::token_refused, false},
+                      Verdict{R"({"error":"slow_down"})", 429, Reason::token_refused, false},
+                      Verdict{"<html>blocked</html>", 400, Reason::token_refused, false},
+                      Verdict{"", 503, Reason::token_refused, false},
+                      Verdict{R"({"error":"invalid_client"})", 401, Reason::client_refused, false},
+                      Verdict{"[]", 200, Reason::token_malformed, false}, Verdict{"{}", 200, Reason::token_malformed, false}));
+
+TEST_F(Refresh, AnUnreachableProviderEndsNothing)
+{
+    put(old_session());
+    run();
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::provider_unreachable);
+    EXPECT_EQ(stored_session().internal(entry_name::access_token), "at1");
+}
+
+TEST_F(Refresh, AnIdTokenThatIsNotTheSamePersonsEndsTheSession)
+{
+    const std::pair<std::string, Reason> cases[] = {
+        {R"({"iss":"https://op.example","aud":"client","sub":"bob","iat":1800000000,"exp":1800000060})", Reason::subject_changed},
+        {R"({"iss":"https://evil.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060})", Reason::id_token_issuer},
+        {R"({"iss":"https://op.example","aud":"other","sub":"alice","iat":1800000000,"exp":1800000060})", Reason::id_token_audience},
+        {R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1700000000,"exp":1700000060})", Reason::id_token_expired},
+        {claims(R"(,"nonce":"n2")"), Reason::id_token_nonce},
+        {claims(R"(,"at_hash":"AAAAAAAAAAAAAAAAAAAAAA")"), Reason::id_token_at_hash},
+    };
+    for (const auto& [text, reason] : cases) {
+        put(old_session());
+        answer_with(text);
+        run();
+        ASSERT_TRUE(failure) << text;
+        EXPECT_EQ(failure->reason, reason) << name_of(failure->reason);
+        EXPECT_TRUE(sessions.sessions.empty()) << text;
+    }
+    put(old_session());
+    answer(R"({"access_token":"at2","token_type":"Bearer","id_token":")" + hs256(claims()) + R"(x"})");
+    run();
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::id_token_signature);
+    EXPECT_TRUE(sessions.sessions.empty());
+}
+
+// ---- Attempts: what a browser's return may answer to
+
+namespace {
+
+class Purposes : public Refresh {
+protected:
+    std::optional<std::optional<Failure>> used;
+    std::string cookies;
+
+    Attempt kept(Purpose purpose)
+    {
+        Attempt attempt = new_attempt(purpose, provider, request, system_random);
+        attempt.return_path = "/deep?x=1";
+        attempt.acr = "eidas2 eidas3";
+        attempt.scope = "openid email";
+        Reply reply;
+        keep_attempt(reply, attempt, provider, request, keys.front(), system_random);
+        cookies = reply.set_cookies.back();
+        cookies.resize(cookies.find(';'));
+        request.cookies = cookies;
+        return attempt;
+    }
+
+    std::optional<Reason> refusal(std::span<const Purpose> purposes, const std::optional<Attempt>& attempt)
+    {
+        Root root = drive(use({provider, ports, request}, purposes, attempt), used, failure);
+        root.start();
+        return *used ? std::optional((*used)->reason) : std::nullopt;
+    }
+};
+
+}  // namespace
+
+TEST_F(Purposes, AnAttemptForMoreComesBackAsItWas)
+{
+    const Attempt attempt = kept(Purpose::more);
+    const std::optional<Attempt> opened = open_attempt(attempt.state(), request, keys);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->purpose, Purpose::more);
+    EXPECT_EQ(opened->acr, "eidas2 eidas3");
+    EXPECT_EQ(opened->scope, "openid email");
+    EXPECT_EQ(opened->return_path, "/deep?x=1");
+    EXPECT_EQ(opened->nonce(), attempt.nonce());
+}
+
+TEST_F(Purposes, EachAnswersItsOwnKindOfReturn)
+{
+    for (Purpose purpose : {Purpose::login, Purpose::more, Purpose::logout, Purpose::intruder}) {
+        const std::optional<Attempt> attempt = kept(purpose);
+        const bool login = purpose == Purpose::login || purpose == Purpose::more;
+        EXPECT_EQ(refusal(login ? std::span(of_logout) : std::span(of_login), attempt), Reason::state_unknown);
+        EXPECT_EQ(refusal(login ? std::span(of_login) : std::span(of_logout), attempt), std::nullopt);
+        EXPECT_EQ(refusal(login ? std::span(of_login) : std::span(of_logout), attempt), Reason::state_replayed);
+    }
+}
+
+TEST_F(Purposes, AnAttemptForMoreEndsLikeAnyOther)
+{
+    const std::optional<Attempt> attempt = kept(Purpose::more);
+    EXPECT_EQ(refusal(of_login, std::nullopt), Reason::state_unknown);
+    request.now += provider.state_timeout;
+    EXPECT_EQ(refusal(of_login, attempt), Reason::state_expired);
+    request.now = now;
+    provider.name = "q";
+    EXPECT_EQ(refusal(of_login, attempt), Reason::state_unknown);
+}
