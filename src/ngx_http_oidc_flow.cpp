@@ -151,9 +151,10 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
 {
     const LocConf& here = location(r);
     std::string_view level = existing.claim("acr").value_or(Entry()).value;
-    request.step_up = here.acr != nullptr && !here.acr->words.empty() && !acr_at_least(provider.acr_orders, here.acr->words, level);
-    if (request.step_up) request.acr = join(here.acr->words, " ");
-    else if (!level.empty() && !request.acr.empty()) request.acr = level;
+    request.step_up = here.acr != nullptr && !here.acr->words.empty();
+    auto known = [&](const AcrOrder& order) { return contains(order, level); };
+    if (request.step_up && !acr_at_least(provider.acr_orders, here.acr->words, level)) request.acr = join(here.acr->words, " ");
+    else if (request.step_up || std::ranges::any_of(provider.acr_orders, known)) request.acr = level;
     if (here.scope != nullptr) request.scope = join(here.scope->words, " ");
 }
 

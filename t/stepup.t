@@ -37,6 +37,7 @@ my $providers = <<'NGINX';
         redirect_uri            /generic/callback;
         ssl_trusted_certificate %%ca%%;
         acr_values              1 2;
+        error_uri               /op/high/oops;
     }
 NGINX
 my %values = (fcp => $op{franceconnect_plus}, pc => $op{proconnect}, op => $op{generic}, app => $app, levels => $levels);
@@ -55,6 +56,7 @@ $providers
         proxy_set_header X-Sub     \$oidc_claim_sub;
         proxy_set_header X-Expires \$oidc_session_expires;
         proxy_set_header X-Session \$oidc_session_hash;
+        proxy_set_header X-Error   \$oidc_error;
         location /fcp/      { auth_oidc fcp; proxy_pass http://127.0.0.1:%%app%%; }
         location /fcp/high/ {
             auth_oidc     fcp;
@@ -65,7 +67,10 @@ $providers
             location /fcp/high/lower/ { auth_oidc_acr eidas2; proxy_pass http://127.0.0.1:%%app%%; }
             location /fcp/high/401/   { auth_oidc_unauth 401; proxy_pass http://127.0.0.1:%%app%%; }
         }
-        location /pc/ { auth_oidc pc; proxy_pass http://127.0.0.1:%%app%%; }
+        location /fcp/email/ { auth_oidc fcp; auth_oidc_scope email; proxy_pass http://127.0.0.1:%%app%%; }
+        location /pc/       { auth_oidc pc; proxy_pass http://127.0.0.1:%%app%%; }
+        location /pc/email/ { auth_oidc pc; auth_oidc_scope email; proxy_pass http://127.0.0.1:%%app%%; }
+        location /pc/both/  { auth_oidc pc; auth_oidc_scope uid; auth_oidc_acr eidas1-mfa eidas2; proxy_pass http://127.0.0.1:%%app%%; }
         %%levels%%
         location /op/      { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; }
         location /op/high/ { auth_oidc op; auth_oidc_acr 2; proxy_pass http://127.0.0.1:%%app%%; }
@@ -256,6 +261,39 @@ for my $order ([ 0, 1 ], [ 1, 0 ]) {
     };
 }
 
+subtest 'with the pages of FranceConnect+' => sub {
+    $op{franceconnect_plus}->reset(auto => undef);
+    my $browser = browser();
+    my $pages = sub { return join ' ', map { $_->[0] eq 'POST' && $_->[1] =~ m{/interaction/[^/]+/(\w+)$} ? $1 : () } @{ $browser->{hops} } };
+    is($browser->navigate(rp('/fcp/x'), forms => { identity => 'angela' })->seen('x-acr'), 'eidas2', 'a login');
+    is($browser->navigate(rp('/fcp/high/x'), forms => { identity => 'minimal' })->status, 403, 'somebody else at the login page of eidas3');
+    is($pages->(), 'login consent', '... which is there: being known at eidas2 is not enough');
+    is($browser->navigate(rp('/fcp/high/x'), forms => { identity => 'angela' })->seen('x-acr'), 'eidas3', 'the person');
+    $op{franceconnect_plus}->reset;
+};
+
+subtest 'a page that needs a scope leaves the level as it is' => sub {
+    my $browser = browser();
+    $browser->navigate(rp('/fcp/high/x'));
+    is($browser->get(rp('/fcp/email/x'))->args->{acr_values}, 'eidas3', 'eidas3 is asked for again');
+    is($browser->navigate(rp('/fcp/email/x'))->seen('x-acr'), 'eidas3', '... and kept');
+    is($browser->get(rp('/fcp/high/x'))->status, 200, '... the page of eidas3 is open');
+};
+
+subtest 'another person logged in while the first was away' => sub {
+    my ($browser) = citizen();
+    my $back = $browser->navigate(rp('/fcp/high/x'), until => $callback)->{next};
+    $browser->forget_cookies(qr/SESSION/);
+    $op{franceconnect_plus}->reset(auto => 'minimal');
+    my $page = $browser->navigate(rp('/fcp/x'));
+    my $id = session_id($browser);
+    $nginx->mark;
+    is($browser->navigate($back)->status, 403, 'the first does not become the second');
+    is(join(' ', $nginx->reasons), 'subject_changed', '... subject_changed');
+    kept($browser, $page, $id);
+    $op{franceconnect_plus}->reset;
+};
+
 subtest 'the session ended while the person was away' => sub {
     my ($browser) = citizen();
     my $back = $browser->navigate(rp('/fcp/high/x'), until => $callback)->{next};
@@ -340,6 +378,25 @@ subtest 'ProConnect: five in a few seconds' => sub {
     is($browser->navigate(rp('/pc/eidas2/x'))->status, 400, 'and yet a browser that keeps no session is told so');
 };
 
+subtest 'ProConnect: a page that needs a scope leaves the level as it is' => sub {
+    my $browser = agent();
+    $browser->navigate(rp('/pc/eidas3/x'));
+    my $args = $browser->get(rp('/pc/email/x'))->args;
+    is($args->{acr_values}, 'eidas3', 'it is asked for again');
+    is($browser->navigate(rp('/pc/email/x'))->seen('x-acr'), 'eidas3', '... and kept');
+    $op{proconnect}->reset(auto => 'agent');
+    $args = $browser->get(rp('/pc/both/x'))->args;
+    is_deeply(json()->decode($args->{claims} // 'null'), essential('eidas3'), 'a page that needs both asks for the level of the session');
+    is($args->{scope}, 'openid uid', '... and the scope');
+    is($browser->navigate(rp('/pc/both/x'))->seen('x-acr'), 'eidas3', '... and gets them');
+    is($op{proconnect}->count('token'), 1, '... in one go');
+    $op{proconnect}->reset(auto => 'agent');
+    my $first = browser();
+    my $page = $first->navigate(rp('/pc/both/x'));
+    is($page->seen('x-acr'), 'eidas1-mfa', 'without a session: the first of several levels that will do');
+    is($op{proconnect}->count('token'), 1, '... in one go');
+};
+
 # ---- Any provider: acr_values in ascending order
 
 subtest 'generic: acr_values are an order' => sub {
@@ -351,6 +408,15 @@ subtest 'generic: acr_values are an order' => sub {
     is($page->seen('x-acr'), '2', 'the higher one where it is wanted');
     is($browser->{hops}[0][3] =~ /[?&]acr_values=([^&]+)/ ? $1 : '', '2', '... alone');
     unlike($browser->{hops}[0][3], qr/[?&]claims=/, '... without claims');
+
+    $op{generic}->reset(acr => '1');
+    my $weak = browser();
+    $weak->navigate(rp('/op/x'));
+    my $refused = $weak->navigate(rp('/op/high/x'));
+    is($refused->status, 403, 'a lower answer') or diag explain $weak->{hops};
+    is($refused->seen('x-error'), 'id_token_acr', '... the page of error_uri, although it needs the higher level itself');
+    is($op{generic}->count('token'), 2, '... no loop');
+    is($weak->get(rp('/op/x'))->status, 200, '... the session stays');
 };
 
 # ---- nginx -t
