@@ -159,13 +159,11 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
 {
     const LocConf& here = location(r);
     std::string_view level = existing.claim("acr").value_or(Entry()).value;
-    request.step_up = here.acr != nullptr && !here.acr->words.empty() && !acr_at_least(provider.acr_orders, here.acr->words, level);
-    if (request.step_up) request.acr = join(here.acr->words, " ");
-    else if (!level.empty() && !request.acr.empty()) request.acr = level;
-    if (here.scope == nullptr || here.scope->words.empty()) return;
-    Words scopes = words(provider.scope);
-    std::ranges::copy_if(here.scope->words, std::back_inserter(scopes), [&](const auto& each) { return !contains(scopes, each); });
-    request.scope = join(scopes, " ");
+    request.step_up = here.acr != nullptr && !here.acr->words.empty();
+    auto known = [&](const AcrOrder& order) { return contains(order, level); };
+    if (request.step_up && !acr_at_least(provider.acr_orders, here.acr->words, level)) request.acr = join(here.acr->words, " ");
+    else if (request.step_up || std::ranges::any_of(provider.acr_orders, known)) request.acr = level;
+    if (here.scope != nullptr) request.scope = join(here.scope->words, " ");
 }
 
 // A script cannot log anyone out of the provider: the browser itself has to go there.

@@ -11,6 +11,7 @@ my $plain = free_port();
 # file => a header of the person, its value
 my %of = (
     'any-provider.conf'          => [ 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
+    'api-particulier.conf'       => [ 'x-birthdate', '1962-08-24' ],
     'behind-tls-terminator.conf' => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'complete.conf'              => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'franceconnect.conf'         => [ 'x-birthplace', '2A115' ],
@@ -18,8 +19,9 @@ my %of = (
     'login.conf'                 => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'proconnect.conf'            => [ 'x-usual-name', 'Besson-Oûtis' ],
 );
-# the buttons of those that have a page to choose from
+# the buttons of those that have a page to choose from, and its status
 my %buttons = ('complete.conf' => [qw(franceconnect sso)], 'login.conf' => [qw(franceconnect proconnect franceconnect)]);
+my %chooser = ('complete.conf' => 401, 'login.conf' => 200);
 # oidc_provider => local provider, client
 my %local = (
     franceconnect      => [ franceconnect => 'fc-es256' ],
@@ -76,7 +78,7 @@ for my $file (@files) {
         utf8::decode($text);
         my ($cert, $key, $enc, $dir) = (cert_file(), key_file(), own_key('ec'), dir());
         s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g,
-            s{/var/log/nginx/www\.example\.fr\.(\w+)\.log}{$dir/$1.log}g
+            s{/var/log/nginx/www\.example\.fr\.([\w-]+)\.log}{$dir/$1.log}g, s{server [\w.]+\.api\.gouv\.fr:443}{server 127.0.0.1:1}g
             for $text;
         my @idle = (terminator => '127.0.0.1:' . $plain, plain => $plain);
         my ($accepted, $output) = nginx_t($frame, example => $text, @idle);
@@ -90,6 +92,7 @@ for my $file (@files) {
             s{www\.example\.fr}{rp.localhost}g;
             s{listen 443}{listen 127.0.0.1:$port};
             s{listen 8080}{listen 127.0.0.1:$plain};
+            s{listen 127\.0\.0\.1:8081}{'listen 127.0.0.1:' . free_port()}e;
             s{127\.0\.0\.1:8000}{127.0.0.1:$app}g;
             s{"admins"}{"bureau-3"}g;
             s{root /var/www;}{root $dir/www;};
@@ -104,7 +107,7 @@ for my $file (@files) {
         is($public->seen($_), undef, "... $_") for @trusted;
         write_file("www/login/@{[basename $_]}", read_file($_)) for glob "$examples/login/*";
         my $buttons = $buttons{$name};
-        my ($start, $stranger) = $buttons ? (choice($browser, $buttons, '/account/page?x=1'), 401) : (rp('/account/page?x=1'), 302);
+        my ($start, $stranger) = $buttons ? (choice($browser, $name, '/account/page?x=1'), $chooser{$name}) : (rp('/account/page?x=1'), 302);
         my $page = $browser->navigate($start);
         is($page->status, 200, 'a login arrives') or diag explain $browser->{hops}, $nginx->reasons(0);
         is(($page->json || {})->{uri}, '/account/page?x=1', '... at the page');
@@ -114,11 +117,13 @@ for my $file (@files) {
         is($browser->get(rp('/account/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $page->seen('x-sub'), 'a header of the browser is replaced');
         is($browser->get(rp('/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), undef, '... and removed from the public part, session or not');
         complete($browser, $page) if $name eq 'complete.conf';
-        login_page($buttons) if $name eq 'login.conf';
+        login_page() if $name eq 'login.conf';
         my $end = $browser->navigate(rp($text =~ m{logout_uri +(/\S+);} ? $1 : '/logout'), forms => 1);
         is($end->status, 200, 'logout arrives') or diag explain $browser->{hops};
         is($end->{url}, rp('/'), '... at logged_out_uri');
-        is($browser->get(rp('/account/'))->status, $stranger, 'nobody is logged in');
+        my $gone = $browser->get(rp('/account/'));
+        is($gone->status, $stranger, 'nobody is logged in');
+        ok(!$gone->json, '... the application is not asked');
         $nginx->stop('QUIT');
     };
 }
@@ -126,12 +131,13 @@ for my $file (@files) {
 # The page to choose from, and where one of its buttons leads.
 sub choice
 {
-    my ($browser, $expected, $path, $which) = @_;
+    my ($browser, $name, $path, $which) = @_;
     my $page = $browser->get(rp($path));
-    is($page->status, 401, 'without a session: 401');
+    is($page->status, $chooser{$name}, "without a session: $chooser{$name}");
+    like($page->header('cache-control'), qr/no-store/, '... never cached') if $chooser{$name} == 200;
     like($page->header('content-type'), qr{^text/html}, '... with a page');
     my @buttons = buttons($page);
-    is_deeply([ map { m{^/(?:login/)?(\w+)} } @buttons ], $expected, '... of the buttons');
+    is_deeply([ map { m{^/(?:login/)?(\w+)} } @buttons ], $buttons{$name}, '... of the buttons');
     return rp($buttons[ $which // 0 ] // '/');
 }
 
@@ -150,7 +156,7 @@ sub complete
     unlike($api->{body}, qr{/login/}, '... no page to choose from');
 
     my $other = browser();
-    my $arrived = $other->navigate(choice($other, $buttons{'complete.conf'}, '/account/b', 1));
+    my $arrived = $other->navigate(choice($other, 'complete.conf', '/account/b', 1));
     is($arrived->seen('x-provider'), 'sso', 'the second button');
     is($arrived->json->{uri}, '/account/b', '... to the page');
     is($other->get(rp('/admin/'))->status, 403, 'another group');
@@ -177,9 +183,8 @@ sub complete
 # What login.conf has beyond the others.
 sub login_page
 {
-    my $buttons = shift;
     my $agent = browser();
-    my $arrived = $agent->navigate(choice($agent, $buttons, '/account/a%20b?c=d&e=%22%3Cb%3E', 1));
+    my $arrived = $agent->navigate(choice($agent, 'login.conf', '/account/a%20b?c=d&e=%22%3Cb%3E', 1));
     is($arrived->seen('x-usual-name'), 'Besson-Oûtis', 'the second button: an agent');
     is($arrived->json->{uri}, '/account/a%20b?c=d&e=%22%3Cb%3E', '... at the page');
     my $stranger = browser();

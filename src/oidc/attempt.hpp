@@ -21,7 +21,7 @@ struct AttemptHead {                            // sealed as it lies in memory
 };
 struct Attempt : AttemptHead {
     std::string provider{}, return_path = "/";
-    std::string acr{}, scope{};                 // asked for, separated by spaces; no scope: the provider's
+    std::string acr{}, scope{};                 // asked for, separated by spaces; the scopes beside the provider's
 };
 
 Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random);

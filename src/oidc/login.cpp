@@ -12,6 +12,15 @@ bool uses_pkce(const Provider& provider, const Endpoints& endpoints)
     return provider.pkce == Switch::on || (provider.pkce == Switch::automatic && endpoints.pkce_s256);
 }
 
+// The provider's scopes, and those of the location beside them.
+std::string all_scopes(const Provider& provider, const std::string& more)
+{
+    std::vector<std::string> scopes = words(provider.scope);
+    for (std::string& each : words(more))
+        if (!contains(scopes, each)) scopes.push_back(std::move(each));
+    return join(scopes, " ");
+}
+
 // Core 5.5.1.1: the levels as an essential claim, beside what was configured.
 std::string essential_claims(const Request& request, const std::string& acr)
 {
@@ -29,8 +38,8 @@ std::string essential_claims(const Request& request, const std::string& acr)
 std::string authorization_url(const Provider& provider, const Endpoints& endpoints, const Request& request, const Attempt& attempt)
 {
     const bool essential = request.step_up && provider.profile != nullptr && provider.profile->essential_acr;
-    const std::string& scope = attempt.scope.empty() ? provider.scope : attempt.scope;
-    std::string redirect_uri = absolute_uri(provider.redirect_uri, request), challenge, max_age, claims;
+    std::string scope = all_scopes(provider, attempt.scope), challenge, max_age, claims;
+    std::string redirect_uri = absolute_uri(provider.redirect_uri, request);
     std::vector<Arg> args;
     args.reserve(10 + request.args.size());
     args = {{"client_id", provider.client_id}, {"scope", scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
@@ -74,7 +83,7 @@ Task<NewSession> identify(Journey on, const Endpoints& endpoints, const Attempt&
     session.id_token = genuine;
     session.access_token = tokens.access_token;
     session.refresh_token = tokens.refresh_token;
-    session.scope = !tokens.scope.empty() ? tokens.scope : !attempt.scope.empty() ? attempt.scope : on.provider.scope;
+    session.scope = tokens.scope.empty() ? all_scopes(on.provider, attempt.scope) : tokens.scope;
     if (!on.provider.userinfo) co_return session;
     std::string subject = session.id_claims.text("sub");
     session.userinfo = co_await fetch_userinfo(on, endpoints, tokens, std::move(subject));
@@ -82,12 +91,12 @@ Task<NewSession> identify(Journey on, const Endpoints& endpoints, const Attempt&
 }
 
 // The session goes on, for the same person and until its old end. The scopes for which it was interrupted are those it got.
-void go_on(NewSession& session, const Attempt& attempt, const Provider& provider, SessionView old)
+void go_on(NewSession& session, const Attempt& attempt, SessionView old)
 {
     const bool same = session.id_claims.text("sub") == old.find("sub", Source::id_token).value_or(Entry()).value;
     if (!same) fail(Reason::subject_changed, "another person answered; the session stays as it was");
     for (const std::string& scope : words(attempt.scope))
-        if (!contains(words(session.scope), scope) && !contains(words(provider.scope), scope)) fail(Reason::scope_refused, scope);
+        if (!contains(words(session.scope), scope)) fail(Reason::scope_refused, scope);
     session.times.created = old.times().created;
     session.times.expires = old.times().expires;
 }
@@ -122,7 +131,7 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     session.binding = provider.binding;
     session.return_path = attempt.return_path;
     session.state_hash = state_hash(attempt.state());
-    if (existing && attempt.purpose == Purpose::more) go_on(session, attempt, provider, existing);
+    if (existing && attempt.purpose == Purpose::more) go_on(session, attempt, existing);
     Digest random;
     on.ports.random(random);
     std::string id = base64url(view(random)), record = serialize(session);

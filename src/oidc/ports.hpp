@@ -15,7 +15,7 @@ struct Request {
     bool https = false;             // the scheme of base_url
     std::int64_t now = 0;           // Unix seconds
     std::vector<Param> args;        // for the authorization URL, evaluated, none empty
-    std::string acr, scope;         // the levels and the scopes to ask for, separated by spaces
+    std::string acr, scope;         // the levels to ask for, and the scopes beside the provider's, separated by spaces
     bool step_up = false;           // the levels are a location's: no other will do
 };
 
