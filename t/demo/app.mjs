@@ -108,7 +108,7 @@ function failure(headers) {
   return page('Connexion interrompue', `    <h1>${cancelled ? 'Vous avez interrompu la connexion' : 'La connexion n’a pas abouti'}</h1>
     <p>Aucune information n’a été transmise au service.</p>
     <ul>${list}</ul>
-    <p><a class="fr-btn" href="${escape(headers['x-login-url'] ?? '/')}">Réessayer</a></p>
+    <p class="fr-mt-3w"><a class="fr-btn" href="${escape(headers['x-login-url'] ?? '/')}">Réessayer</a></p>
     <p><a class="fr-link" href="/">Revenir à la page de connexion</a></p>`);
 }
 

@@ -236,7 +236,10 @@ class Run {
     check('... and the session is as it was', [await header(page, 'x-oidc-acr'), (await this.sessions(browser))[0].value].join(' '), `eidas2 ${before.value}`);
 
     await page.click('#step-up');
-    await this.login(page, { ...journey, person: 'angela' }, target, false);
+    await this.atProvider(page, journey.row);
+    await chooseIdentity(page, 'angela');
+    await page.click('#accept');
+    await page.waitForURL(`${this.stack.origin}/**`);
     await this.shot(page, 'step-up-other-person');
     check('another person: told so', await page.locator('h1').textContent(), 'Une autre personne a répondu');
     check('... and the session is as it was', (await this.sessions(browser))[0].value, before.value);
