@@ -18,16 +18,27 @@ my %of = (
     'franceconnect-plus.conf'    => [ 'x-acr', 'eidas2' ],
     'login.conf'                 => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'proconnect.conf'            => [ 'x-usual-name', 'Besson-Oûtis' ],
+    'public-page.conf'           => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
+    'sensitive.conf'             => [ 'x-acr', 'eidas2' ],
+    'towns.conf'                 => [ 'x-town', 'grenoble' ],
 );
 # the buttons of those that have a page to choose from, and its status
 my %buttons = ('complete.conf' => [qw(franceconnect sso)], 'login.conf' => [qw(franceconnect proconnect franceconnect)]);
-my %chooser = ('complete.conf' => 401, 'login.conf' => 200);
+# the protected part of those that do not call it /account/
+my %protected = ('towns.conf' => '/grenoble/account/');
+# what those have beyond the others
+my %beyond = ('complete.conf' => \&complete, 'login.conf' => \&login_page, 'public-page.conf' => \&public_page,
+    'sensitive.conf' => \&sensitive, 'towns.conf' => \&towns);
+# the status of that page
+my %chooser = ('complete.conf' => 200, 'login.conf' => 200);
 # oidc_provider => local provider, client
 my %local = (
     franceconnect      => [ franceconnect => 'fc-es256' ],
     franceconnect_plus => [ franceconnect_plus => 'fcp-ecdh-es' ],
     proconnect         => [ proconnect => 'pc-es256' ],
     sso                => [ generic => 'generic-basic' ],
+    grenoble           => [ franceconnect => 'fc-es256' ],
+    chambery           => [ franceconnect => 'fc-other' ],
 );
 my %provider = map { $_ => start_provider($_) } qw(franceconnect franceconnect_plus proconnect generic);
 $provider{$_}->reset(auto => $_ eq 'proconnect' ? 'agent' : 'angela') for keys %provider;
@@ -104,24 +115,25 @@ for my $file (@files) {
         my $public = $browser->get(rp('/'), headers => [ map { ($_ => 'forged') } @trusted ]);
         is($public->status, 200, 'the public part is public');
         cmp_ok(scalar @trusted, '>=', 3, '... and no forged header arrives there');
-        is($public->seen($_), undef, "... $_") for @trusted;
+        isnt($public->seen($_) // '', 'forged', "... $_") for @trusted;
         write_file("www/login/@{[basename $_]}", read_file($_)) for glob "$examples/login/*";
         my $buttons = $buttons{$name};
-        my ($start, $stranger) = $buttons ? (choice($browser, $name, '/account/page?x=1'), $chooser{$name}) : (rp('/account/page?x=1'), 302);
+        my $area = $protected{$name} // '/account/';
+        my ($start, $stranger) = $buttons ? (choice($browser, $name, "${area}page?x=1"), $chooser{$name}) : (rp("${area}page?x=1"), 302);
         my $page = $browser->navigate($start);
         is($page->status, 200, 'a login arrives') or diag explain $browser->{hops}, $nginx->reasons(0);
-        is(($page->json || {})->{uri}, '/account/page?x=1', '... at the page');
+        is(($page->json || {})->{uri}, "${area}page?x=1", '... at the page');
         is($page->seen($header), $value, "... $header");
         ok(length($page->seen('x-sub') // ''), '... x-sub');
         like($browser->cookie(rp('/'), qr/SESSION/)->{name}, qr/^__Host-/, 'a __Host- cookie') if $page->status == 200;
-        is($browser->get(rp('/account/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $page->seen('x-sub'), 'a header of the browser is replaced');
-        is($browser->get(rp('/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), undef, '... and removed from the public part, session or not');
-        complete($browser, $page) if $name eq 'complete.conf';
-        login_page() if $name eq 'login.conf';
+        is($browser->get(rp($area), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $page->seen('x-sub'), 'a header of the browser is replaced');
+        my $known = $name eq 'public-page.conf' ? $page->seen('x-sub') : undef;
+        is($browser->get(rp('/'), headers => [ 'X-Sub' => 'admin' ])->seen('x-sub'), $known, '... and on the public part too, session or not');
+        $beyond{$name}->($browser, $page, $buttons) if $beyond{$name};
         my $end = $browser->navigate(rp($text =~ m{logout_uri +(/\S+);} ? $1 : '/logout'), forms => 1);
         is($end->status, 200, 'logout arrives') or diag explain $browser->{hops};
-        is($end->{url}, rp('/'), '... at logged_out_uri');
-        my $gone = $browser->get(rp('/account/'));
+        is($end->{url}, rp($text =~ m{logged_out_uri +(/\S*);} ? $1 : '/'), '... at logged_out_uri');
+        my $gone = $browser->get(rp($area));
         is($gone->status, $stranger, 'nobody is logged in');
         ok(!$gone->json, '... the application is not asked');
         $nginx->stop('QUIT');
@@ -140,6 +152,9 @@ sub choice
     is_deeply([ map { m{^/(?:login/)?(\w+)} } @buttons ], $buttons{$name}, '... of the buttons');
     return rp($buttons[ $which // 0 ] // '/');
 }
+
+# A page as a person reads it.
+sub text_of { my $body = shift->{body}; utf8::decode($body); return $body }
 
 # The addresses of a page's buttons.
 sub buttons { my $page = shift; return $page->{body} =~ m{href="((?:/login/\w+|/\w+/login)\?[^"]+)"}g }
@@ -178,6 +193,67 @@ sub complete
     unlike($log, qr{code=|SESSION}, '... and no code or cookie');
     my $errors = read_file(dir() . '/error.log');
     like($errors, qr/oidc: login_cancelled: provider "sso"/, 'the error log has the failure');
+}
+
+# What public-page.conf has beyond the others.
+sub public_page
+{
+    my ($citizen, $page) = @_;
+    write_file('www/pages/index.html', <<'SSI');
+<!--# if expr="$oidc_authenticated" --><!--# echo var="oidc_claim_given_name" --> <a href="/logout">Se déconnecter</a>
+<!--# else --><a href="<!--# echo var="oidc_login_url" -->">S'identifier avec FranceConnect</a><!--# endif -->
+SSI
+    is($citizen->get(rp('/any'))->seen('x-authenticated'), 1, 'a public page knows the person');
+    like(text_of($citizen->get(rp('/pages/'))), qr{^Éléonore Françoise Zoé <a href="/logout">}, '... a file too');
+    my $stranger = browser();
+    my $any = $stranger->get(rp('/any?a=1&b=2'));
+    is($any->seen('x-authenticated'), undef, '... and knows of a stranger');
+    is($any->seen('x-login-url'), '/login?return=%2Fany%3Fa%3D1%26b%3D2', '... where he logs in');
+    my $file = $stranger->get(rp('/pages/?c=1'));
+    is($file->header('cache-control'), 'no-cache', '... is kept by nobody');
+    my ($button) = text_of($file) =~ m{^<a href="(/login\?return=[^"<]+)">S'identifier};
+    $button =~ s/&amp;/&/g;
+    my $back = $stranger->navigate(rp($button));
+    is($back->{url}, rp('/pages/?c=1'), 'its button leads back to it');
+    like(text_of($back), qr{Se déconnecter}, '... with a session');
+    return;
+}
+
+# What sensitive.conf has beyond the others.
+sub sensitive
+{
+    my ($citizen, $page) = @_;
+    my $bank = $citizen->navigate(rp('/account/bank/?a=1'));
+    is($bank->seen('x-acr'), 'eidas3', 'the sensitive part has the high level');
+    is($bank->json->{uri}, '/account/bank/?a=1', '... at the page');
+    is($bank->seen('x-sub'), $page->seen('x-sub'), '... of the same person');
+    is($citizen->get(rp('/account/bank/'))->status, 200, '... once');
+    my $agent = browser();
+    my $any = $agent->navigate(rp('/agents/'));
+    is($any->seen('x-usual-name'), 'Besson-Oûtis', 'an agent');
+    is($any->seen('x-acr'), undef, '... of no level');
+    my $files = $agent->navigate(rp('/agents/files/7'));
+    is($files->seen('x-acr'), 'eidas1-mfa', '... with a second factor');
+    is($agent->navigate(rp('/agents/logout'), forms => 1)->{url}, rp('/'), '... logs out');
+    return;
+}
+
+# What towns.conf has beyond the others.
+sub towns
+{
+    my ($citizen, $page) = @_;
+    is($citizen->get(rp('/chambery/account/'))->status, 302, 'the other town does not know the person');
+    my $there = $citizen->navigate(rp('/chambery/account/'));
+    is($there->seen('x-town'), 'chambery', '... who logs in there too');
+    isnt($there->seen('x-sub'), $page->seen('x-sub'), '... under another sub');
+    is($citizen->get(rp('/grenoble/account/'))->seen('x-town'), 'grenoble', '... and is still known to the first');
+    is($citizen->get(rp("/$_/account/"))->status, 401, "no town: $_") for 'nowhere', 'grenobl%65x', 'grenoble%2f..%2fnowhere';
+    is($citizen->get(rp('/x/../chambery/account/'))->seen('x-town'), 'chambery', 'the address as nginx reads it');
+    my $end = $citizen->navigate(rp('/chambery/logout'), forms => 1);
+    is($end->{url}, rp('/chambery/'), 'a logout ends at its town');
+    is($citizen->get(rp('/chambery/account/'))->status, 302, '... for that town');
+    is($citizen->get(rp('/grenoble/account/'))->status, 200, '... alone');
+    return;
 }
 
 # What login.conf has beyond the others.

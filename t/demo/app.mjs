@@ -66,11 +66,39 @@ function welcome(request, headers) {
       <p>Vous êtes connecté(e) avec ${escape(service)} : <strong>${escape(person(headers, service))}</strong></p>
       <a class="fr-btn fr-btn--secondary" id="logout" href="/${escape(space)}/logout">Se déconnecter</a>
     </div>
+    ${more[provider] ?? ''}
     <h1>Vos informations</h1>
     <p>Page demandée : <code id="requested">${escape(request.url)}</code></p>
     ${table(`Ce que ${service} a transmis`, known.map(([header, label]) => [label, headers[header], header]))}
     ${table('Autres en-têtes reçus / Other headers received', others.map(([header, value]) => [header, value, header]))}`);
 }
+
+// What else there is to try with the provider.
+const more = {
+  franceconnect: '<p><a class="fr-link" id="data-page" href="/franceconnect/donnees">Mon quotient familial, par API Particulier</a></p>',
+  franceconnect_plus: '<p><a class="fr-link" id="step-up" href="/franceconnect-plus/coordonnees-bancaires">Mes coordonnées bancaires (niveau eIDAS élevé)</a></p>',
+};
+
+const dataPage = () => page('Récupérer vos données', `    <h1>Votre quotient familial</h1>
+    <p>Plutôt que de joindre un justificatif, autorisez le service à demander votre quotient familial à la CAF ou à la MSA.</p>
+    <div class="fr-connect-group">
+      <a class="fr-connect" href="/franceconnect/quotient-familial">
+        <span class="fr-connect__login">Récupérer ses données avec</span>
+        <span class="fr-connect__brand">FranceConnect</span>
+      </a>
+      <p><a href="https://franceconnect.gouv.fr/" target="_blank" rel="noopener" title="Qu’est-ce que FranceConnect ? - nouvelle fenêtre">Qu’est-ce que FranceConnect ?</a></p>
+    </div>
+    <p><a class="fr-link" href="/franceconnect/">Revenir à mes informations</a></p>`);
+
+// data.js fills in the data: nginx passes its call on, with the access token that this page's location obtained.
+const quotient = (headers) => page('Votre quotient familial', `    <h1>Votre quotient familial</h1>
+    <div id="data" aria-live="polite"><p>Chargement des données…</p></div>
+    <noscript><p>Cette page demande JavaScript.</p></noscript>
+    ${table('Ce que l’application a reçu', [['Identifiant (sub)', headers['x-sub'], 'x-sub']])}
+    <p><a class="fr-link" href="/franceconnect/">Revenir à mes informations</a></p>
+    <script type="module" src="/data.js"></script>`);
+
+const pages = { '/franceconnect/donnees': dataPage, '/franceconnect/quotient-familial': quotient };
 
 function failure(headers) {
   const cancelled = headers['x-oidc-error'] === 'login_cancelled';
@@ -80,6 +108,7 @@ function failure(headers) {
   return page('Connexion interrompue', `    <h1>${cancelled ? 'Vous avez interrompu la connexion' : 'La connexion n’a pas abouti'}</h1>
     <p>Aucune information n’a été transmise au service.</p>
     <ul>${list}</ul>
+    <p class="fr-mt-3w"><a class="fr-btn" href="${escape(headers['x-login-url'] ?? '/')}">Réessayer</a></p>
     <p><a class="fr-link" href="/">Revenir à la page de connexion</a></p>`);
 }
 
@@ -87,5 +116,7 @@ createServer((request, response) => {
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, utf8(value)]));
   response.setHeader('Content-Type', 'text/html; charset=utf-8');
   response.setHeader('Cache-Control', 'no-store');
-  response.end(headers['x-oidc-provider'] ? welcome(request, headers) : failure(headers));
+  const [where] = request.url.split('?');
+  if (!headers['x-oidc-provider']) response.end(failure(headers));
+  else response.end(pages[where]?.(headers) ?? welcome(request, headers));
 }).listen(Number(process.argv[2]), '127.0.0.1');

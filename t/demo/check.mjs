@@ -1,9 +1,10 @@
-// The demonstration as a person meets it, in a headless Chromium: once on http, once on https. Prints "N passed, N failed".
+// The demonstration as a person meets it, in a headless Chromium: once on http, once on https
+// (an argument names one of them). Prints "N passed, N failed".
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { freePorts, providers, root, start } from './stack.mjs';
+import { freePorts, portCount, root, start } from './stack.mjs';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
@@ -26,6 +27,9 @@ const journeys = [
   { row: 'generic', consents: true, home: '/generic/', person: 'angela', greeting: 'Éléonore Françoise Zoé D\'AÇORES', headers: {
     'x-name': 'Éléonore Françoise Zoé MÜLLER-LEFÈVRE', 'x-email': 'eleonore.muller-lefevre@exemple.fr', 'x-sub': 'angela' } },
 ];
+
+// The module's page of a cancelled login.
+const CALM = { title: 'Connexion annulée', retry: 'Réessayer' };
 
 let passed = 0;
 const failures = [];
@@ -190,16 +194,139 @@ class Run {
     await browser.close();
   }
 
-  async cancelled(journey) {
+  async sessions(browser) {
+    return (await this.ours(browser)).filter((cookie) => cookie.name.includes('SESSION'));
+  }
+
+  // The person goes back at the provider: a calm page, from which the login can be tried again. `where`: the module's page or the application's.
+  async cancelled(journey, where, options = {}) {
+    const target = `${journey.home}page?a=1`;
+    const browser = await this.newContext(options);
+    const page = await browser.newPage();
+    await page.goto(this.stack.origin + target);
+    await page.click('#back-to-service');
+    await page.waitForURL(`${this.stack.origin}/**`);
+    await this.shot(page, `${journey.row}-cancelled${options.colorScheme ? '-dark-phone' : ''}`);
+    check('the page says so', await page.locator('h1').textContent(), where.title);
+    check('what it holds is as wide as the window', await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), true);
+    check('it does not frighten', /erreur|incident|échou/i.test(await page.locator('main').textContent()), false);
+    check('no session', (await this.sessions(browser)).length, 0);
+    await page.getByRole('link', { name: where.retry, exact: true }).click();
+    await this.login(page, journey, target);
+    check('tried again: the page asked for', pathOf(page), target);
+    await browser.close();
+  }
+
+  // From a session of eidas2 to a page that demands eidas3: the same person, another session, the old one spent.
+  async stepUp(journey) {
+    const target = '/franceconnect-plus/coordonnees-bancaires';
     const browser = await this.newContext();
     const page = await browser.newPage();
     await page.goto(this.stack.origin + journey.home);
+    await this.login(page, journey, journey.home);
+    const [before] = await this.sessions(browser);
+    await page.click('#step-up');
+    await this.atProvider(page, journey.row);
+    check('the level asked for', await page.inputValue('#acr'), 'eidas3');
     await page.click('#back-to-service');
     await page.waitForURL(`${this.stack.origin}/**`);
-    await this.shot(page, `${journey.row}-cancelled`);
-    check('the page says so', await page.locator('h1').textContent(), 'Vous avez interrompu la connexion');
-    check('the reason', (await page.locator('main ul').textContent()).includes('login_cancelled'), true);
-    check('no session', (await this.ours(browser)).filter((c) => c.name.includes('SESSION')).length, 0);
+    await this.shot(page, 'step-up-cancelled');
+    check('gone back: the page says so', await page.locator('h1').textContent(), CALM.title);
+    await page.goto(this.stack.origin + journey.home);
+    check('... and the session is as it was', [await header(page, 'x-oidc-acr'), (await this.sessions(browser))[0].value].join(' '), `eidas2 ${before.value}`);
+
+    await page.click('#step-up');
+    await this.atProvider(page, journey.row);
+    await chooseIdentity(page, 'angela');
+    await page.click('#accept');
+    await page.waitForURL(`${this.stack.origin}/**`);
+    await this.shot(page, 'step-up-other-person');
+    check('another person: told so', await page.locator('h1').textContent(), 'Une autre personne a répondu');
+    check('... and the session is as it was', (await this.sessions(browser))[0].value, before.value);
+    await page.goto(this.stack.origin + journey.home);
+    await page.click('#step-up');
+    await this.login(page, journey, target, true);
+    await this.shot(page, 'step-up-done');
+    check('the level', await header(page, 'x-oidc-acr'), 'eidas3');
+    const [after] = await this.sessions(browser);
+    check('the session has another identifier', after.value !== before.value, true);
+    await page.goto(this.stack.origin + journey.home);
+    check('the rest of the site has the higher level too', await header(page, 'x-oidc-acr'), 'eidas3');
+    await browser.close();
+  }
+
+  // API Particulier: further scopes, FranceConnect's consent, the data.
+  async data(journey) {
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    const sent = [];
+    page.on('request', (request) => { if (request.headers().authorization) sent.push(request.url()); });
+    await page.goto(this.stack.origin + journey.home);
+    await this.login(page, journey, journey.home);
+    const sub = await header(page, 'x-sub');
+    await page.click('#data-page');
+    await page.waitForURL(`${this.stack.origin}/franceconnect/donnees`);
+    await this.shot(page, 'data-page');
+    const button = page.locator('.fr-connect');
+    check('the button', (await button.textContent()).replace(/\s+/g, ' ').trim(), 'Récupérer ses données avec FranceConnect');
+    await button.click();
+    await this.atProvider(page, journey.row);
+    await this.shot(page, 'data-consent');
+    check('nobody has to log in again', await page.locator('#submit').count(), 0);
+    check('what is asked for', await page.locator('#data li').count(), 2);
+    await page.click('#accept');
+    await page.waitForURL(`${this.stack.origin}/franceconnect/quotient-familial`);
+    await page.locator('#data table').waitFor();
+    await this.shot(page, 'data-shown');
+    check('the data', /^\d+$/.test(await page.locator('[data-name=valeur]').textContent()), true);
+    check('of the same person', await header(page, 'x-sub'), sub);
+    check('the browser never has the token', sent.join(' '), '');
+    await browser.close();
+  }
+
+  // As the qualification asks: one character of the authorization URL is changed. No session; home page; logged out of FranceConnect.
+  async tampered(journey, parameter) {
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    // Somebody is logged in at the provider: that must not survive.
+    await page.goto(this.stack.origin + journey.home);
+    await this.login(page, journey, journey.home);
+    await browser.clearCookies({ domain: 'demo.localhost' });
+    const visited = [];
+    page.on('request', (request) => { if (request.isNavigationRequest()) visited.push(new URL(request.url())); });
+    await page.goto(this.stack.origin + journey.home);
+    const url = visited.find(({ pathname }) => pathname === '/api/v2/authorize');
+    const value = url.searchParams.get(parameter);
+    url.searchParams.set(parameter, (value[0] === 'a' ? 'b' : 'a') + value.slice(1));
+    await page.goto(url.href);
+    await page.click('#accept');
+    await page.waitForURL(`${this.stack.origin}/`);
+    await this.shot(page, `tampered-${parameter}`);
+    check(`${parameter}: the home page`, await page.locator('h1').textContent(), 'Se connecter au service de démonstration');
+    check(`${parameter}: no session`, (await this.sessions(browser)).length, 0);
+    if (parameter === 'nonce') {
+      check('the provider logged the person out', visited.some(({ pathname }) => pathname === '/api/v2/session/end'), true);
+      await page.goto(this.stack.origin + journey.home);
+      check('... who has to log in there again', await page.locator('#submit').count(), 1);
+    }
+    await browser.close();
+  }
+
+  // A link to the logout on another site: the module asks.
+  async foreignLogout(journey) {
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    await page.goto(this.stack.origin + journey.home);
+    await this.login(page, journey, journey.home);
+    await page.goto(`${this.stack.providers.generic}/healthz`);
+    await page.evaluate((to) => { window.location.href = to; }, `${this.stack.origin}${journey.home}logout`);
+    await page.waitForURL(`${this.stack.origin}/**`);
+    await this.shot(page, 'logout-asked');
+    check('the page asks', await page.locator('h1').textContent(), 'Voulez-vous vous déconnecter ?');
+    check('the session is there', (await this.sessions(browser)).length, 1);
+    await page.getByRole('button', { name: 'Se déconnecter' }).click();
+    await page.waitForURL(`${this.stack.origin}/logged-out.html`);
+    check('... until the person says so', (await this.sessions(browser)).length, 0);
     await browser.close();
   }
 
@@ -222,7 +349,7 @@ async function whole(tls) {
   const folder = path.join(output, scheme);
   mkdirSync(folder, { recursive: true });
   context = scheme;
-  const stack = await start({ dir: path.join(output, `run-${scheme}`), tls, ports: await freePorts(providers.length + 2), quiet: true });
+  const stack = await start({ dir: path.join(output, `run-${scheme}`), tls, ports: await freePorts(portCount), quiet: true });
   stack.tls = tls;
   const home = path.join(output, `home-${scheme}`);
   trust(home, stack.ca);
@@ -234,8 +361,15 @@ async function whole(tls) {
       await step(`${scheme}: ${journey.row}: login and logout`, () => run.journey(journey));
       await step(`${scheme}: ${journey.row}: deep link`, () => run.deepLink(journey));
     }
-    await step(`${scheme}: two tabs`, () => run.twoTabs(journeys.find((j) => j.row === 'generic')));
-    await step(`${scheme}: cancelled`, () => run.cancelled(journeys[0]));
+    const [fc, plus, , generic] = journeys;
+    await step(`${scheme}: two tabs`, () => run.twoTabs(generic));
+    await step(`${scheme}: cancelled`, () => run.cancelled(fc, CALM));
+    await step(`${scheme}: cancelled, dark, phone`, () => run.cancelled(fc, CALM, { colorScheme: 'dark', viewport: { width: 390, height: 800 } }));
+    await step(`${scheme}: cancelled, the application's page`, () => run.cancelled(generic, { title: 'Vous avez interrompu la connexion', retry: 'Réessayer' }));
+    await step(`${scheme}: step-up`, () => run.stepUp(plus));
+    await step(`${scheme}: data of API Particulier`, () => run.data(fc));
+    for (const parameter of ['nonce', 'state']) await step(`${scheme}: ${parameter} changed`, () => run.tampered(fc, parameter));
+    await step(`${scheme}: a logout from another site`, () => run.foreignLogout(fc));
     await step(`${scheme}: log`, () => run.log());
   } finally {
     await browser.close();
@@ -244,9 +378,10 @@ async function whole(tls) {
 }
 
 rmSync(output, { recursive: true, force: true });
-for (const tls of [false, true]) {
+const schemes = process.argv.length > 2 ? process.argv.slice(2) : ['http', 'https'];
+for (const tls of schemes.map((scheme) => scheme === 'https')) {
   try { await whole(tls); } catch (error) { check(error.message, 'failed', 'done'); }
 }
-console.log(`screenshots in ${path.relative(process.cwd(), output)}/http and ${path.relative(process.cwd(), output)}/https`);
+console.log(`screenshots in ${schemes.map((scheme) => `${path.relative(process.cwd(), output)}/${scheme}`).join(' and ')}`);
 console.log(`${passed} passed, ${failures.length} failed`);
 process.exit(failures.length ? 1 : 0);

@@ -1,15 +1,15 @@
 // The demonstration in the foreground: prints the addresses, Ctrl-C stops all.
 import path from 'node:path';
-import { providers, root, start } from './stack.mjs';
+import { portCount, root, start } from './stack.mjs';
 
-const count = providers.length + 2;
+const count = portCount;
 const first = Number(process.env.DEMO_PORT || 8080);
 if (!Number.isInteger(first) || first < 1 || first + count > 65536) {
   console.error(`demo: DEMO_PORT is "${process.env.DEMO_PORT}": it must be a number from 1 to ${65536 - count}, the first of ${count} ports`);
   process.exit(1);
 }
 const ports = Array.from({ length: count }, (_, i) => first + i);
-console.log('starting four providers, an application and nginx');
+console.log('starting four providers, a data provider, an application and nginx');
 let stack;
 try {
   stack = await start({ dir: path.join(root, 'build', 'demo'), ports });

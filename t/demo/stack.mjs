@@ -1,4 +1,4 @@
-// The demonstration's parts: keys, a local CA, four providers, the application and nginx with the module. Used by demo.mjs and check.mjs.
+// The demonstration's parts: keys, a local CA, four providers, a data provider, the application and nginx with the module. Used by demo.mjs and check.mjs.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
@@ -16,6 +16,8 @@ export const providers = [
   { row: 'generic', key: 'GEN', host: 'generic.localhost', client: 'generic-basic' },
 ];
 const SITE = 'demo.localhost';
+const DATA = 'data.localhost';
+export const portCount = providers.length + 3;
 
 function openssl(...args) {
   execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -30,7 +32,7 @@ function makeKeys(dir) {
   openssl('req', '-x509', ...ec, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-days', '3650', '-subj', '/CN=Demonstration CA',
     '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign');
   openssl('req', ...ec, '-keyout', at('site.key'), '-out', at('site.csr'), '-subj', `/CN=${SITE}`);
-  const names = [SITE, ...providers.map((p) => p.host)].map((name) => `DNS:${name}`).join(',');
+  const names = [SITE, DATA, ...providers.map((p) => p.host)].map((name) => `DNS:${name}`).join(',');
   writeFileSync(at('site.ext'), `subjectAltName=${names}\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n`);
   openssl('x509', '-req', '-in', at('site.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '825',
     '-extfile', at('site.ext'), '-out', at('site.pem'));
@@ -61,11 +63,12 @@ function clientOf({ row, client }) {
   return found;
 }
 
-// options: dir (made, and kept for reading), tls, ports [site, four providers, application], quiet.
+// options: dir (made, and kept for reading), tls, ports [site, four providers, data provider, application], quiet.
 // Returns { origin, providers: {row: origin}, ca, dir, stop, ended } once everything answers; rejects, all stopped, when a part does not start.
 export async function start({ dir, tls = false, ports, quiet = false }) {
   const [sitePort, ...rest] = ports;
   const appPort = rest.pop();
+  const dataPort = rest.pop();
   for (const port of ports) {
     if (await answers(port)) throw new Error(`port ${port} is in use on 127.0.0.1: free it, or set DEMO_PORT to another first port`);
   }
@@ -119,8 +122,11 @@ export async function start({ dir, tls = false, ports, quiet = false }) {
     throw new Error(`${what} did not start within ${seconds} s`);
   };
 
+  const dataOrigin = `${scheme}://${DATA}:${dataPort}`;
+  const identity = tls ? ['--tls-cert', `${dir}/site.pem`, '--tls-key', `${dir}/site.key`, '--ca', `${dir}/ca.pem`] : [];
   const values = {
-    MODULE: process.env.OIDC_MODULE, ORIGIN: origin, DEMO: here, DSFR: path.join(root, 't/node_modules/@gouvfr/dsfr/dist'), CA: path.join(dir, 'ca.pem'),
+    MODULE: process.env.OIDC_MODULE, DATA: `${scheme}://127.0.0.1:${dataPort}`, DATA_NAME: DATA, DATA_HOST: `${DATA}:${dataPort}`,
+    EXAMPLES: path.join(root, 'conf-examples'), ORIGIN: origin, DEMO: here, DSFR: path.join(root, 't/node_modules/@gouvfr/dsfr/dist'), CA: path.join(dir, 'ca.pem'),
     USER: process.getuid() === 0 ? 'user root;' : '', APP: `127.0.0.1:${appPort}`, LISTEN: `127.0.0.1:${sitePort}${tls ? ' ssl http2' : ''}`, DIR: dir,
     TLS: tls ? `ssl_certificate ${dir}/site.pem;\n        ssl_certificate_key ${dir}/site.key;\n        ssl_protocols TLSv1.2 TLSv1.3;` : '',
   };
@@ -130,12 +136,15 @@ export async function start({ dir, tls = false, ports, quiet = false }) {
       const providerOrigin = `${scheme}://${provider.host}:${rest[i]}`;
       const client = clientOf(provider);
       Object.assign(values, { [`${provider.key}_ISSUER`]: `${providerOrigin}/api/v2`, [`${provider.key}_ID`]: client.client_id, [`${provider.key}_SECRET`]: client.client_secret });
-      const args = [provider.row, '--listen', `127.0.0.1:${rest[i]}`, '--origin', providerOrigin, '--rp', origin];
-      if (tls) args.push('--tls-cert', `${dir}/site.pem`, '--tls-key', `${dir}/site.key`, '--ca', `${dir}/ca.pem`);
+      const args = [provider.row, '--listen', `127.0.0.1:${rest[i]}`, '--origin', providerOrigin, '--rp', origin, ...identity];
+      if (provider.row === 'franceconnect') args.push('--data-provider', dataOrigin);
       const { output } = launch(provider.row, path.join(root, 't/providers/run'), args);
       origins[provider.row] = providerOrigin;
       await until(provider.row, () => /^ready /m.test(output()));
     });
+    const { output: dataOutput } = launch('data provider', path.join(root, 't/providers/run'), ['data_provider', '--listen', `127.0.0.1:${dataPort}`,
+      '--origin', dataOrigin, '--issuer', `${scheme}://${providers[0].host}:${rest[0]}/api/v2`, ...identity]);
+    ready.push(until('the data provider', () => /^ready /m.test(dataOutput())));
     launch('application', process.execPath, [path.join(here, 'app.mjs'), String(appPort)]);
     await Promise.all([...ready, until('the application', () => answers(appPort))]);
 
