@@ -5,9 +5,8 @@
 
 namespace oidc {
 
-// Their Content-Security-Policy: no frame of another site shows them, and a form goes to this site alone.
-constexpr std::string_view page_policy =
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+// Their Content-Security-Policy: no frame shows them. No form-action: browsers hold it against the redirect to the provider, too.
+constexpr std::string_view page_policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
 // What of a browser's Accept-Language (RFC 9110 section 12.5.4) these pages have: French unless it prefers English.
 bool prefers_french(std::string_view accept_language);
