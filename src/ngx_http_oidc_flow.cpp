@@ -170,7 +170,7 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
 // A script cannot log anyone out of the provider: the browser itself has to go there.
 ngx_int_t refuse_script(ngx_http_request_t* r, const ProviderConf& conf)
 {
-    log_failure(r, Failure(Reason::logout_refused, "a script asked for it"), conf.provider.name);
+    log_failure(r, Failure(Reason::logout_refused, "a script or a prefetch asked for it"), conf.provider.name);
     request_ctx(r, true)->event = name_of(Reason::logout_refused);
     add_header(r, "Cache-Control", "no-store");
     return send(r, NGX_HTTP_FORBIDDEN, "text/plain; charset=utf-8",

@@ -6,6 +6,9 @@ namespace {
 
 bool mentions(std::string_view text, std::string_view part) noexcept { return text.find(part) != text.npos; }
 
+// Fetched ahead, before anyone wants it.
+bool is_ahead(ngx_http_request_t* r) { return mentions(header(r, "sec-purpose"), "prefetch") || mentions(header(r, "purpose"), "prefetch"); }
+
 // Sec-Fetch-Site, else Origin or Referer.
 bool is_from_here(ngx_http_request_t* r, const ProviderConf& conf)
 {
@@ -30,13 +33,13 @@ std::string_view header(ngx_http_request_t* r, std::string_view name)
 bool is_navigation(ngx_http_request_t* r)
 {
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD) return false;
-    if (r->headers_in.upgrade != nullptr || mentions(header(r, "sec-purpose"), "prefetch")) return false;
+    if (r->headers_in.upgrade != nullptr || is_ahead(r)) return false;
     std::string_view mode = header(r, "sec-fetch-mode");
     if (!mode.empty()) {
         constexpr std::string_view frames[] = {"iframe", "frame", "embed", "object", "fencedframe"};
         return mode == "navigate" && !contains(frames, header(r, "sec-fetch-dest"));
     }
-    if (!header(r, "x-requested-with").empty() || mentions(header(r, "purpose"), "prefetch")) return false;
+    if (!header(r, "x-requested-with").empty()) return false;
     std::string_view accept = header(r, "accept");
     return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
 }
@@ -46,7 +49,7 @@ Leave may_leave(ngx_http_request_t* r, const ProviderConf& conf)
 {
     if (r->internal) return Leave::now;
     std::string_view mode = header(r, "sec-fetch-mode");
-    if ((!mode.empty() && mode != "navigate") || !header(r, "x-requested-with").empty()) return Leave::refuse;
+    if ((!mode.empty() && mode != "navigate") || !header(r, "x-requested-with").empty() || is_ahead(r)) return Leave::refuse;
     LogoutMethod method = conf.provider.logout_method;
     if (method == LogoutMethod::any) return Leave::now;
     bool ask = !is_from_here(r, conf) || (method == LogoutMethod::post && r->method != NGX_HTTP_POST);

@@ -33,6 +33,7 @@ bool speaks_french(ngx_http_request_t* r) { return prefers_french(header(r, "acc
 ngx_int_t send_page(ngx_http_request_t* r, ngx_uint_t status, const std::string& page)
 {
     add_header(r, "Content-Security-Policy", page_policy);
+    add_header(r, "Referrer-Policy", "strict-origin");  // the page of a callback has a code in its address
     add_header(r, "Cache-Control", "no-store");
     return send(r, status, "text/html; charset=utf-8", page);
 }

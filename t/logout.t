@@ -22,6 +22,7 @@ http {
         logout_uri              /franceconnect/logout;
         post_logout_uri         /franceconnect/logged_out;
         logged_out_uri          /bye;
+        tamper_action           reject;
     }
     oidc_provider fcp {
         profile                 franceconnect_plus;

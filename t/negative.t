@@ -19,6 +19,7 @@ http {
         redirect_uri            /franceconnect/callback;
         ssl_trusted_certificate %%ca%%;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider fchs {
         profile                 franceconnect;
@@ -29,6 +30,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         id_token_signing_alg    HS256;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider fcp {
         profile                 franceconnect_plus;
@@ -42,6 +44,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         id_token_encryption     required alg=ECDH-ES;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider fcprsa {
         profile                 franceconnect_plus;
@@ -53,6 +56,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         id_token_encryption     required alg=RSA-OAEP-256;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider fcx {
         profile                 franceconnect_plus;
@@ -62,6 +66,7 @@ http {
         client_key              %%key_ec%% use=enc alg=ECDH-ES;
         redirect_uri            /oidc_callback;
         ssl_trusted_certificate %%ca%%;
+        tamper_action           reject;
     }
     oidc_provider pc {
         profile                 proconnect;
@@ -72,6 +77,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         acr_values              eidas1;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider pcjson {
         profile                 proconnect;
@@ -82,6 +88,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         userinfo_format         json;
         jwks_cache              min_refresh=1s;
+        tamper_action           reject;
     }
     oidc_provider op {
         issuer                  %%op%%/api/v2;

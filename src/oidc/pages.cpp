@@ -52,6 +52,11 @@ constexpr Page not_granted{{"Autorisation refusée", "Authorization refused"},
 constexpr Page interrupted{{"La connexion n’a pas abouti", "The login could not be completed"},
                            {"Cette tentative de connexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
                             "This login attempt has expired, was used before or does not come from this browser."}};
+constexpr Page not_confirmed{{"La déconnexion n’est pas confirmée", "The logout is not confirmed"},
+                             {"Cette demande de déconnexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
+                              "This logout request has expired, was used before or does not come from this browser."}};
+constexpr Page bad_link{{"Lien non valide", "Invalid link"},
+                        {"Le lien que vous avez suivi n’est pas valide.", "The link that you followed is not valid."}};
 constexpr Page unavailable{{"Service momentanément indisponible", "Service unavailable for the moment"},
                            {"La connexion n’a pas pu être vérifiée. Réessayez dans quelques minutes.",
                             "The login could not be verified. Try again in a few minutes."}};
@@ -69,6 +74,8 @@ const Page& page_of(Reason reason)
     case subject_changed: return other_person;
     case id_token_acr: return too_weak;
     case scope_refused: return not_granted;
+    case logout_state: case logout_refused: return not_confirmed;
+    case return_refused: case argument_refused: return bad_link;
     case provider_unreachable: case provider_timeout: case provider_busy: case session_store: return unavailable;
     default: return blame_of(reason) == Blame::browser ? interrupted : failed;
     }
@@ -113,7 +120,8 @@ bool prefers_french(std::string_view accept_language)
     bool french = true;
     while (!accept_language.empty()) {
         std::string_view range = take(accept_language, ',');
-        const std::string_view language = trim(take(range, ';')).substr(0, 2);
+        std::string_view tag = trim(take(range, ';'));
+        const std::string_view language = take(tag, '-');
         double quality = 1;
         if (const std::size_t at = range.find("q="); at != range.npos) {
             quality = 0;
@@ -145,8 +153,9 @@ std::string failure_page(bool french, Reason reason, std::string_view support_id
 {
     const Page& page = page_of(reason);
     std::string rest;
-    if (!retry.empty()) rest += link(french, retry, try_again);
-    rest += link(french, "/", home, " class=\"second\"");
+    const bool elsewhere = !retry.empty() && retry != "/";
+    if (elsewhere) rest += link(french, retry, try_again);
+    rest += link(french, "/", home, elsewhere ? " class=\"second\"" : "");
     if (!page.calm) {
         rest += concat({"<small>", pick(french, reference), french ? " : " : ": ", name_of(reason), support_id.empty() ? "" : " ",
                         html_escaped(support_id), "<br>", pick(french, footer), "</small>\n"});
