@@ -27,9 +27,6 @@ constexpr Page confirm_logout{{"Voulez-vous vous déconnecter ?", "Do you want t
                               {"Confirmez votre déconnexion si c’est bien vous qui l’avez demandée.",
                                "Confirm it if it was you who asked for it."},
                               true};
-constexpr Page not_verified{{"Déconnexion non vérifiée", "Logout not verified"},
-                            {"Ce retour de déconnexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
-                             "This return from a logout has expired, was used before or does not come from this browser."}};
 constexpr Page cancelled{{"Connexion annulée", "Login cancelled"},
                          {"Vous avez interrompu la connexion. Rien n’a été transmis à ce service.",
                           "You stopped the login. Nothing was passed on to this service."},
@@ -70,7 +67,6 @@ const Page& page_of(Reason reason)
     switch (reason) {
     case login_cancelled: return cancelled;
     case login_required: return not_logged_in;
-    case logout_state: return not_verified;
     case subject_changed: return other_person;
     case id_token_acr: return too_weak;
     case scope_refused: return not_granted;
