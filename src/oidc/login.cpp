@@ -15,6 +15,7 @@ bool uses_pkce(const Provider& provider, const Endpoints& endpoints)
 // The provider's scopes, and those of the location beside them.
 std::string all_scopes(const Provider& provider, const std::string& more)
 {
+    if (more.empty()) return provider.scope;
     std::vector<std::string> scopes = words(provider.scope);
     for (std::string& each : words(more))
         if (!contains(scopes, each)) scopes.push_back(std::move(each));
