@@ -35,21 +35,20 @@ sub make_form
     return;
 }
 mkdir $keys;
+make_form("$keys/$_", $_) for @forms;
+generate("$keys/base.pem", 'ec');
 my $vault = '';
 for my $use (qw(enc sig)) {
     for my $state (qw(next active retired)) {
         my $lines = '';
         for my $form (@forms) {
-            my $file = "$keys/$use-$state-$form";
-            make_form($file, $form);
-            $lines .= "        client_key $file use=$use kid=$use-$state-$form state=$state;\n";
+            $lines .= "        client_key $keys/$form use=$use kid=$use-$state-$form state=$state;\n";
         }
-        make_form("$keys/base-$use-$state", 'ec.pkcs8');
         $vault .= <<"NGINX";
     oidc_provider ${use}_$state {
         issuer %%op%%/api/v2; client_id c; client_secret s; redirect_uri /cb_${use}_$state; ssl_trusted_certificate %%ca%%;
         client_jwks_uri /keys_${use}_$state;
-        client_key $keys/base-$use-$state use=enc kid=base;
+        client_key $keys/base.pem use=enc kid=base;
 $lines    }
 NGINX
     }
@@ -115,7 +114,7 @@ subtest 'no private member is ever served' => sub {
             my @keys = @{ $r->json->{keys} };
             is(join(' ', map { my $key = $_; grep { $private{$_} } keys %$key } @keys), '', '... no private member');
             is(scalar(@keys), $state eq 'active' ? 7 : 1, '... and only what is published');
-            my @secrets = map { $_->{d} // (), $_->{p} // () } map { eval { json()->decode(read_file($_)) } // () } glob "$keys/$use-$state-*.jwk";
+            my @secrets = map { $_->{d} // (), $_->{p} // () } map { eval { json()->decode(read_file($_)) } // () } glob "$keys/*.jwk";
             is(scalar(@secrets), 3, '... of JWKs with private members');
             is(scalar(grep { index($r->{body}, $_) >= 0 } @secrets), 0, '... of which none is there');
         }
