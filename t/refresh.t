@@ -115,7 +115,7 @@ subtest '100 requests at once, 2 workers, one refresh' => sub {
     start();
     my ($browser, $first) = in('pc');
     over();
-    $op->control(delay => { token => 3000 });
+    $op->control(delay => { token => 3000 }, ttl => { AccessToken => 60 });
     my @pending = map { $browser->begin(GET => rp("/pc/$_")) } 1 .. 100;
     my @answers = map { $_->response } @pending;
     is(scalar(grep { $_->status == 200 } @answers), 100, 'all are answered');

@@ -111,6 +111,7 @@ protected:
     {
         keys.emplace_back(std::string(32, 'k'));
         provider.name = "p";
+        provider.profile = find_profile("generic");
         provider.issuer = "https://op.example";
         provider.client_id = "client";
         provider.client_secret = Secret(std::string(64, 's'));
