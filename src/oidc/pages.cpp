@@ -23,13 +23,10 @@ constexpr Both try_again{"Réessayer", "Try again"}, home{"Retour à l’accueil
 constexpr Page logged_out{{"Vous êtes déconnecté", "You are logged out"},
                           {"Votre session est terminée. Vous pouvez fermer cette page.", "Your session has ended. You can close this page."},
                           true};
-constexpr Page confirm_logout{{"Voulez-vous vous déconnecter ?", "Do you want to log out?"},
-                              {"Confirmez votre déconnexion si c’est bien vous qui l’avez demandée.",
-                               "Confirm it if it was you who asked for it."},
+constexpr Page confirm_logout{{"Voulez-vous vous déconnecter&nbsp;?", "Do you want to log out?"},
+                              {"Confirmez votre déconnexion de ce service, si c’est bien vous qui l’avez demandée.",
+                               "Confirm that you want to log out of this service, if it was you who asked for it."},
                               true};
-constexpr Page not_verified{{"Déconnexion non vérifiée", "Logout not verified"},
-                            {"Ce retour de déconnexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
-                             "This return from a logout has expired, was used before or does not come from this browser."}};
 constexpr Page cancelled{{"Connexion annulée", "Login cancelled"},
                          {"Vous avez interrompu la connexion. Rien n’a été transmis à ce service.",
                           "You stopped the login. Nothing was passed on to this service."},
@@ -52,6 +49,11 @@ constexpr Page not_granted{{"Autorisation refusée", "Authorization refused"},
 constexpr Page interrupted{{"La connexion n’a pas abouti", "The login could not be completed"},
                            {"Cette tentative de connexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
                             "This login attempt has expired, was used before or does not come from this browser."}};
+constexpr Page not_confirmed{{"La déconnexion n’est pas confirmée", "The logout is not confirmed"},
+                             {"Cette demande de déconnexion a expiré, a déjà servi ou ne vient pas de ce navigateur.",
+                              "This logout request has expired, was used before or does not come from this browser."}};
+constexpr Page bad_link{{"Lien non valide", "Invalid link"},
+                        {"Le lien que vous avez suivi n’est pas valide.", "The link that you followed is not valid."}};
 constexpr Page unavailable{{"Service momentanément indisponible", "Service unavailable for the moment"},
                            {"La connexion n’a pas pu être vérifiée. Réessayez dans quelques minutes.",
                             "The login could not be verified. Try again in a few minutes."}};
@@ -65,10 +67,11 @@ const Page& page_of(Reason reason)
     switch (reason) {
     case login_cancelled: return cancelled;
     case login_required: return not_logged_in;
-    case logout_state: return not_verified;
     case subject_changed: return other_person;
     case id_token_acr: return too_weak;
     case scope_refused: return not_granted;
+    case logout_state: case logout_refused: return not_confirmed;
+    case return_refused: case argument_refused: return bad_link;
     case provider_unreachable: case provider_timeout: case provider_busy: case session_store: return unavailable;
     default: return blame_of(reason) == Blame::browser ? interrupted : failed;
     }
@@ -87,7 +90,7 @@ constexpr std::string_view style =
     "small{display:block;margin-top:2.5rem;font-size:.875rem;color:#666}"
     "@media(prefers-color-scheme:dark){body{color:#cecece;background:#161616;border-color:#8585f6}h1{color:#fff}"
     "a,button{color:#000091;background:#8585f6}a:hover,button:hover{background:#b1b1f9}"
-    "a.second{color:#8585f6;box-shadow:inset 0 0 0 1px #8585f6}a.second:hover{background:#343434}small{color:#929292}}";
+    "a.second{color:#8585f6;box-shadow:inset 0 0 0 1px #8585f6}a.second:hover{background:#242424}small{color:#929292}}";
 
 std::string_view pick(bool french, const Both& words) { return french ? words.fr : words.en; }
 
@@ -113,7 +116,8 @@ bool prefers_french(std::string_view accept_language)
     bool french = true;
     while (!accept_language.empty()) {
         std::string_view range = take(accept_language, ',');
-        const std::string_view language = trim(take(range, ';')).substr(0, 2);
+        std::string_view tag = trim(take(range, ';'));
+        const std::string_view language = take(tag, '-');
         double quality = 1;
         if (const std::size_t at = range.find("q="); at != range.npos) {
             quality = 0;
@@ -145,10 +149,11 @@ std::string failure_page(bool french, Reason reason, std::string_view support_id
 {
     const Page& page = page_of(reason);
     std::string rest;
-    if (!retry.empty()) rest += link(french, retry, try_again);
-    rest += link(french, "/", home, " class=\"second\"");
+    const bool elsewhere = !retry.empty() && retry != "/";
+    if (elsewhere) rest += link(french, retry, try_again);
+    rest += link(french, "/", home, elsewhere ? " class=\"second\"" : "");
     if (!page.calm) {
-        rest += concat({"<small>", pick(french, reference), french ? " : " : ": ", name_of(reason), support_id.empty() ? "" : " ",
+        rest += concat({"<small>", pick(french, reference), french ? "&nbsp;: " : ": ", name_of(reason), support_id.empty() ? "" : " ",
                         html_escaped(support_id), "<br>", pick(french, footer), "</small>\n"});
     }
     return render(french, page, rest);

@@ -5,8 +5,7 @@
 
 namespace oidc {
 
-// Their Content-Security-Policy: no frame of another site shows them. Without form-action, by which browsers judge redirects, too:
-// the form of a logout goes to this site and on to the provider.
+// Their Content-Security-Policy: no frame shows them. No form-action: browsers hold it against the redirect to the provider, too.
 constexpr std::string_view page_policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
 // What of a browser's Accept-Language (RFC 9110 section 12.5.4) these pages have: French unless it prefers English.
