@@ -115,11 +115,10 @@ struct Flow final : Traveller {
 
 namespace {
 
-// The page that a journey was to lead to; empty: none.
+// The page that a journey was to lead to.
 std::string asked_page(ngx_http_request_t* r, const Flow& flow)
 {
     if (flow.endpoint == Endpoint::page) return return_path(flow.request.target);
-    if (flow.endpoint == Endpoint::logged_out) return {};
     std::optional<Origin> origin = origin_of_callback(flow.request, main_conf(r).cookie_keys);
     std::vector<Param> params = parse_query(flow.request.query).value_or(std::vector<Param>());
     return origin ? origin->return_path : return_path(last_value(params, "return"));

@@ -322,7 +322,7 @@ class Run {
     await page.evaluate((to) => { window.location.href = to; }, `${this.stack.origin}${journey.home}logout`);
     await page.waitForURL(`${this.stack.origin}/**`);
     await this.shot(page, 'logout-asked');
-    check('the page asks', await page.locator('h1').textContent(), 'Voulez-vous vous déconnecter ?');
+    check('the page asks', await page.locator('h1').textContent(), 'Voulez-vous vous déconnecter\u00a0?');
     check('the session is there', (await this.sessions(browser)).length, 1);
     await page.getByRole('button', { name: 'Se déconnecter' }).click();
     await page.waitForURL(`${this.stack.origin}/logged-out.html`);
