@@ -23,9 +23,9 @@ constexpr Both try_again{"Réessayer", "Try again"}, home{"Retour à l’accueil
 constexpr Page logged_out{{"Vous êtes déconnecté", "You are logged out"},
                           {"Votre session est terminée. Vous pouvez fermer cette page.", "Your session has ended. You can close this page."},
                           true};
-constexpr Page confirm_logout{{"Voulez-vous vous déconnecter ?", "Do you want to log out?"},
-                              {"Un autre site a demandé votre déconnexion. Confirmez-la si elle vient de vous.",
-                               "Another site asked to log you out. Confirm it if you meant to."},
+constexpr Page confirm_logout{{"Voulez-vous vous déconnecter&nbsp;?", "Do you want to log out?"},
+                              {"Confirmez votre déconnexion de ce service, si c’est bien vous qui l’avez demandée.",
+                               "Confirm that you want to log out of this service, if it was you who asked for it."},
                               true};
 constexpr Page cancelled{{"Connexion annulée", "Login cancelled"},
                          {"Vous avez interrompu la connexion. Rien n’a été transmis à ce service.",
@@ -79,8 +79,8 @@ const Page& page_of(Reason reason)
 
 // The look of the French State's design system, in both of its themes; colours of its own with a contrast above 4.5.
 constexpr std::string_view style =
-    "body{margin:0;font:1rem/1.5 Marianne,arial,sans-serif;color:#3a3a3a;background:#fff}"
-    "main{max-width:36rem;margin:0 auto;padding:4rem 1.5rem;border-top:4px solid #000091}"
+    "body{margin:0;font:1rem/1.5 Marianne,arial,sans-serif;color:#3a3a3a;background:#fff;border-top:4px solid #000091}"
+    "main{max-width:36rem;margin:0 auto;padding:4rem 1.5rem}form{display:inline}"
     "h1{font-size:2rem;line-height:1.25;color:#161616;margin:0 0 1.5rem}"
     "a,button{display:inline-block;margin:1.5rem 1rem 0 0;padding:.5rem 1rem;font:inherit;font-weight:500;border:0;cursor:pointer;"
     "text-decoration:none;color:#f5f5fe;background:#000091}"
@@ -88,9 +88,9 @@ constexpr std::string_view style =
     "a.second{color:#000091;background:transparent;box-shadow:inset 0 0 0 1px #000091}a.second:hover{background:#f6f6f6}"
     "a:focus-visible,button:focus-visible{outline:2px solid #0a76f6;outline-offset:2px}"
     "small{display:block;margin-top:2.5rem;font-size:.875rem;color:#666}"
-    "@media(prefers-color-scheme:dark){body{color:#cecece;background:#161616}h1{color:#fff}main{border-color:#8585f6}"
+    "@media(prefers-color-scheme:dark){body{color:#cecece;background:#161616;border-color:#8585f6}h1{color:#fff}"
     "a,button{color:#000091;background:#8585f6}a:hover,button:hover{background:#b1b1f9}"
-    "a.second{color:#8585f6;box-shadow:inset 0 0 0 1px #8585f6}a.second:hover{background:#343434}small{color:#929292}}";
+    "a.second{color:#8585f6;box-shadow:inset 0 0 0 1px #8585f6}a.second:hover{background:#242424}small{color:#929292}}";
 
 std::string_view pick(bool french, const Both& words) { return french ? words.fr : words.en; }
 
@@ -153,7 +153,7 @@ std::string failure_page(bool french, Reason reason, std::string_view support_id
     if (elsewhere) rest += link(french, retry, try_again);
     rest += link(french, "/", home, elsewhere ? " class=\"second\"" : "");
     if (!page.calm) {
-        rest += concat({"<small>", pick(french, reference), french ? " : " : ": ", name_of(reason), support_id.empty() ? "" : " ",
+        rest += concat({"<small>", pick(french, reference), french ? "&nbsp;: " : ": ", name_of(reason), support_id.empty() ? "" : " ",
                         html_escaped(support_id), "<br>", pick(french, footer), "</small>\n"});
     }
     return render(french, page, rest);
