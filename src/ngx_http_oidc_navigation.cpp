@@ -44,10 +44,11 @@ bool is_navigation(ngx_http_request_t* r)
     return accept.empty() || mentions(accept, "text/html") || mentions(accept, "*/*");
 }
 
-// An internal redirect is the site's own wish: of a page that ended the account, say.
+// An upstream's X-Accel-Redirect and an error_page are the site's own wish: of a page that ended the account, say. A rewrite, which
+// looks alike, is no wish: whoever asks for the address gets there.
 Leave may_leave(ngx_http_request_t* r, const ProviderConf& conf)
 {
-    if (r->internal) return Leave::now;
+    if (r->internal && (r->upstream != nullptr || r->error_page)) return Leave::now;
     std::string_view mode = header(r, "sec-fetch-mode");
     if ((!mode.empty() && mode != "navigate") || !header(r, "x-requested-with").empty() || is_ahead(r)) return Leave::refuse;
     LogoutMethod method = conf.provider.logout_method;

@@ -47,6 +47,7 @@ http {
         location /fc/   { auth_oidc fc;   proxy_pass http://127.0.0.1:%%app%%; }
         location /fc/gone { auth_oidc fc; error_page 410 = /franceconnect/logout; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%app%%; }
         location /post/gone { auth_oidc post; error_page 410 = /post/logout; return 410; }
+        location = /out { rewrite ^ /same/logout last; }
         location = /bye { return 200 "bye"; }
     }
 }
@@ -152,6 +153,14 @@ subtest 'a script, or what is fetched ahead, logs nobody out' => sub {
         ok(alive($browser, $name), "$name: the session lives");
     }
     ok(until_true(3, sub { read_file(dir() . '/events.log') =~ m{^/same/logout 403 logout_refused$}m }), 'the event');
+};
+
+subtest 'a rewrite is no wish of the site' => sub {
+    my $browser = in('same');
+    my $stolen = $browser->clone;
+    asks($browser->get(rp('/out'), headers => [ 'Sec-Fetch-Site' => 'cross-site' ]), $browser, 'same', 'another site');
+    is($browser->get(rp('/out'), headers => [ 'Sec-Fetch-Mode' => 'cors', 'Sec-Fetch-Site' => 'same-origin' ])->status, 403, 'a script: refused');
+    leaves($browser->get(rp('/out')), $stolen, 'same', 'the person');
 };
 
 subtest 'other methods' => sub {
