@@ -126,7 +126,6 @@ std::string lack(ngx_http_request_t* r, const Provider& provider, SessionView se
 ngx_int_t show_chooser(ngx_http_request_t* r)
 {
     ngx_str_t uri = location(r).chooser, args{};
-    request_ctx(r, true)->asked = view(copy(r->pool, return_path(view(r->unparsed_uri))));
     add_header(r, "Cache-Control", "no-store");
     ngx_http_internal_redirect(r, &uri, &args);
     ngx_http_finalize_request(r, NGX_DONE);

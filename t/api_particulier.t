@@ -219,7 +219,11 @@ subtest 'staging' => sub {
         my ($call) = $staging->received;
         is_deeply([ @$call{qw(path recipient bearer)} ], [ "/v3/$api{$name}/france_connect", $siret, 'all_fc' ], '... with the token of the configuration');
     }
-    is($browser->get("http://localhost:$local/mes-donnees")->json->{uri}, '/mes-donnees', 'the page is there');
+    my @trusted = $example =~ /proxy_set_header (X-[\w-]+) \$oidc/g;
+    cmp_ok(scalar @trusted, '>=', 6, 'what the application trusts');
+    my $page = $browser->get("http://localhost:$local/mes-donnees", headers => [ map { ($_ => 'forged') } @trusted ]);
+    is($page->json->{uri}, '/mes-donnees', 'the page is there');
+    is($page->seen($_), undef, "... $_ cannot be forged") for @trusted;
     is(scalar($data->received), 0, 'the real one was never asked');
 };
 

@@ -30,7 +30,7 @@ my %protected = ('towns.conf' => '/grenoble/account/');
 my %beyond = ('complete.conf' => \&complete, 'login.conf' => \&login_page, 'public-page.conf' => \&public_page,
     'sensitive.conf' => \&sensitive, 'towns.conf' => \&towns);
 # the status of that page
-my %chooser = ('complete.conf' => 200, 'login.conf' => 200);
+my %chooser = ('complete.conf' => 401, 'login.conf' => 200);
 # oidc_provider => local provider, client
 my %local = (
     franceconnect      => [ franceconnect => 'fc-es256' ],
