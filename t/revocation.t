@@ -207,7 +207,7 @@ subtest 'a provider that fails: one line, nothing else' => sub {
         like($answer->{location}, qr{/session/end\?}, "$fault: the logout goes on");
         my $line = until_true(5, sub { (complaints())[0] });
         if ($fault eq 'garbage') { pass('... whatever the body says') }
-        else { like($line // '', qr/\[error\].*oidc: provider "fc": /, '... one line') }
+        else { like($line // '', qr/\[error\].*oidc: \w+: provider "fc": revocation endpoint: /, '... one line') }
         cmp_ok(scalar complaints(), '<=', 1, '... and no more');
     }
     my ($browser) = in('pc', fail => { revocation => '500' });

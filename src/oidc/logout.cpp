@@ -61,7 +61,8 @@ Task<Reply> logout(Journey on)
 Reply turn_away(Journey on, const Endpoints& endpoints, std::string_view id_token, Failure why)
 {
     Reply reply{302, absolute_uri(on.provider.tamper_uri, on.request)};
-    if (provider_can(on.provider, endpoints, id_token)) reply = to_provider(on, endpoints, id_token, Purpose::intruder);
+    const bool returns = !on.provider.post_logout_uri.empty();  // else the provider would keep the browser
+    if (returns && provider_can(on.provider, endpoints, id_token)) reply = to_provider(on, endpoints, id_token, Purpose::intruder);
     reply.why = std::move(why);
     return reply;
 }

@@ -195,7 +195,9 @@ Task<bool> revoke_token(Journey on, const Endpoints& endpoints, std::string toke
     HttpRequest request = client_request(on.provider, endpoints, endpoints.revocation, std::move(params));
     HttpResponse response = co_await on.ports.http.send(std::move(request));
     require_response(response, "revocation endpoint", Reason::token_malformed);
-    if (response.status != 200) throw refusal(response);
+    Failure failure = refusal(response);
+    failure.detail.insert(0, "revocation endpoint: ");
+    if (response.status != 200) throw failure;
     co_return true;
 }
 
