@@ -1,100 +1,11 @@
 // The whole journey without nginx: a scripted provider, a browser that is a string of cookies.
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <map>
-
-#include "oidc/login.hpp"
-#include "oidc/session.hpp"
+#include "fakes.hpp"
 
 using namespace oidc;
 
 namespace {
-
-class ScriptedHttp final : public HttpClient {
-public:
-    std::deque<HttpResponse> replies;
-    std::vector<HttpRequest> requests;
-
-    Task<HttpResponse> send(HttpRequest request) override
-    {
-        requests.push_back(request);
-        HttpResponse reply;
-        reply.transport = Transport::unreachable;
-        if (!replies.empty()) {
-            reply = std::move(replies.front());
-            replies.pop_front();
-        }
-        co_return reply;
-    }
-};
-
-class MapSessions final : public SessionStore {
-public:
-    std::map<Digest, std::string> sessions;
-    std::map<Digest, std::int64_t> states;
-
-    Task<std::optional<std::string>> take(SessionKey key) override
-    {
-        std::optional<std::string> found = find(key);
-        sessions.erase(key);
-        co_return found;
-    }
-    Task<bool> put(SessionKey key, std::string record, std::int64_t) override
-    {
-        sessions[key] = std::move(record);
-        co_return true;
-    }
-    Task<std::optional<std::string>> read(SessionKey key) override { co_return find(key); }
-    Task<bool> replace(SessionKey key, std::string record, std::int64_t) override
-    {
-        const bool there = sessions.contains(key);
-        if (there) sessions[key] = std::move(record);
-        co_return there;
-    }
-    Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.emplace(state, expires).second; }
-    Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
-
-private:
-    std::optional<std::string> find(SessionKey key) const
-    {
-        auto at = sessions.find(key);
-        return at == sessions.end() ? std::nullopt : std::optional(at->second);
-    }
-};
-
-class FixedDocuments final : public Documents {
-public:
-    Endpoints known;
-    std::shared_ptr<const Jwks> jwks = std::make_shared<Jwks>();
-    bool down = false;
-
-    Task<std::shared_ptr<const Endpoints>> endpoints(const Provider&) override
-    {
-        if (down) fail(Reason::provider_unreachable);
-        co_return std::make_shared<const Endpoints>(known);
-    }
-    std::shared_ptr<const Endpoints> at_hand(const Provider&) override { return down ? nullptr : std::make_shared<const Endpoints>(known); }
-    Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return jwks; }
-    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
-};
-
-// A token of this provider: its secret is 64 times 's'.
-std::string hs256(std::string_view claims)
-{
-    std::string input = base64url(R"({"alg":"HS256"})") + "." + base64url(claims);
-    return input + "." + base64url(hmac("HS256", std::string(64, 's'), input));
-}
-
-Root drive(Task<Reply> task, std::optional<Reply>& reply, std::optional<Failure>& failure)
-{
-    try {
-        reply = co_await std::move(task);
-    } catch (const Failure& caught) {
-        failure = caught;
-    }
-    co_return true;
-}
 
 class Login : public ::testing::Test {
 protected:

@@ -1,98 +1,14 @@
 // Refresh without nginx: when it is due, what becomes of the session; and the purposes of an attempt.
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <map>
-
+#include "fakes.hpp"
 #include "oidc/attempt.hpp"
-#include "oidc/login.hpp"
 
 using namespace oidc;
 
 namespace {
 
 constexpr std::int64_t now = 1'800'000'000;
-
-struct ScriptedHttp final : HttpClient {
-    std::deque<HttpResponse> replies;
-    std::vector<HttpRequest> requests;
-    std::function<void()> meanwhile = [] {};
-
-    Task<HttpResponse> send(HttpRequest request) override
-    {
-        requests.push_back(request);
-        meanwhile();
-        HttpResponse reply;
-        reply.transport = Transport::unreachable;
-        if (!replies.empty()) {
-            reply = std::move(replies.front());
-            replies.pop_front();
-        }
-        co_return reply;
-    }
-};
-
-struct MapSessions final : SessionStore {
-    std::map<Digest, std::string> sessions;
-    std::map<Digest, std::int64_t> states;
-    std::int64_t expires = 0;
-
-    Task<std::optional<std::string>> take(SessionKey key) override
-    {
-        std::optional<std::string> found = find(key);
-        sessions.erase(key);
-        co_return found;
-    }
-    Task<std::optional<std::string>> read(SessionKey key) override { co_return find(key); }
-    Task<bool> put(SessionKey key, std::string record, std::int64_t) override
-    {
-        sessions[key] = std::move(record);
-        co_return true;
-    }
-    Task<bool> replace(SessionKey key, std::string record, std::int64_t end) override
-    {
-        const bool there = sessions.contains(key);
-        if (there) sessions[key] = std::move(record);
-        expires = end;
-        co_return there;
-    }
-    Task<bool> use_once(Digest state, std::int64_t end) override { co_return states.emplace(state, end).second; }
-    Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
-
-private:
-    std::optional<std::string> find(SessionKey key) const
-    {
-        auto at = sessions.find(key);
-        return at == sessions.end() ? std::nullopt : std::optional(at->second);
-    }
-};
-
-struct FixedDocuments final : Documents {
-    Endpoints known;
-
-    Task<std::shared_ptr<const Endpoints>> endpoints(const Provider&) override { co_return std::make_shared<const Endpoints>(known); }
-    std::shared_ptr<const Endpoints> at_hand(const Provider&) override { return std::make_shared<const Endpoints>(known); }
-    Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return std::make_shared<Jwks>(); }
-    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
-};
-
-template <class T>
-Root drive(Task<T> task, std::optional<T>& result, std::optional<Failure>& failure)
-{
-    try {
-        result = co_await std::move(task);
-    } catch (const Failure& caught) {
-        failure = caught;
-    }
-    co_return true;
-}
-
-// A token of this provider: its secret is 64 times 's'.
-std::string hs256(std::string_view claims)
-{
-    std::string input = base64url(R"({"alg":"HS256"})") + "." + base64url(claims);
-    return input + "." + base64url(hmac("HS256", std::string(64, 's'), input));
-}
 
 class Refresh : public ::testing::Test {
 protected:
