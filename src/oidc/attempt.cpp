@@ -23,15 +23,15 @@ std::string associated_data(const std::string& name, const Request& request) { r
 
 CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
 
-// Unbiased: a byte above the largest multiple of 62 is no letter.
+// Unbiased: six bits above the 62nd letter are none.
 void draw(std::span<char> letters, RandomBytes random)
 {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    std::array<unsigned char, 144> bytes;
+    std::array<unsigned char, 152> bytes;
     for (std::size_t drawn = 0; drawn < letters.size();) {
         random(bytes);
         for (const unsigned char byte : bytes)
-            if (byte < 248 && drawn < letters.size()) letters[drawn++] = alphabet[byte % 62];
+            if ((byte & 63) < alphabet.size() && drawn < letters.size()) letters[drawn++] = alphabet[byte & 63];
     }
 }
 
