@@ -10,7 +10,7 @@ namespace {
 
 static_assert(LIBCURL_VERSION_NUM >= 0x075700, "CURLOPT_QUICK_EXIT: without it a slow resolver blocks the worker");
 
-constexpr std::size_t max_in_flight = 256;           // per worker: beyond it a slow provider gets no more of our memory
+constexpr std::size_t max_in_flight = 256;           // per worker and provider: a slow one takes no more, and nothing from others
 constexpr std::size_t max_header = 64 * 1024;        // of one answer, all its header fields together
 constexpr long kept_connections = 256;
 constexpr long tick = 200;                           // the longest that no transfer is looked at, ms
@@ -37,14 +37,14 @@ struct Common {
     CURLM* multi = curl_multi_init();
     CURLSH* share = curl_share_init();               // TLS sessions: a new connection resumes an old one's
     ngx_log_t* log;
-    std::size_t in_flight = 0;
+    std::map<const HttpPolicy*, std::size_t> in_flight;
 };
 
 // One transfer. It lives in the coroutine frame that awaits it: destroying the frame cancels the transfer.
 class Call {
 public:
     Call(Common& common, const HttpRequest& request)
-        : common_{common}, max_body_{request.policy->max_response}, done_{common.log}
+        : common_{common}, in_flight_{common.in_flight[request.policy]}, max_body_{request.policy->max_response}, done_{common.log}
     {
         if (easy_ == nullptr) throw std::bad_alloc{};
         const HttpPolicy& policy = *request.policy;
@@ -71,14 +71,14 @@ public:
         // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
         set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
         set(CURLOPT_CRLFILE, policy.crl_file.empty() ? nullptr : policy.crl_file.c_str());
-        ++common.in_flight;
+        ++in_flight_;
     }
     ~Call()
     {
         CleanErrorQueue clean;
         curl_multi_remove_handle(common_.multi, easy_.get());
         easy_.reset();
-        --common_.in_flight;
+        --in_flight_;
     }
 
     static Call& of(CURL* easy) noexcept
@@ -91,7 +91,7 @@ public:
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
         done_.resume(waiter);
-        if (common_.in_flight > max_in_flight) finish(CURLE_NO_CONNECTION_AVAILABLE);
+        if (in_flight_ > max_in_flight) finish(CURLE_NO_CONNECTION_AVAILABLE);
         else if (unset_ || curl_multi_add_handle(common_.multi, easy_.get()) != CURLM_OK) finish(CURLE_FAILED_INIT);
         return true;
     }
@@ -185,6 +185,7 @@ private:
     }
 
     Common& common_;
+    std::size_t& in_flight_;                         // of the provider
     Owned<CURL, curl_easy_cleanup> easy_{curl_easy_init()};
     Owned<curl_slist, curl_slist_free_all> headers_;
     std::string_view unsent_;                        // what of the form has not left yet

@@ -160,9 +160,10 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
     const LocConf& here = location(r);
     std::string_view level = existing.claim("acr").value_or(Entry()).value;
     request.step_up = here.acr != nullptr && !here.acr->words.empty();
-    auto known = [&](const AcrOrder& order) { return contains(order, level); };
-    if (request.step_up && !acr_at_least(provider.acr_orders, here.acr->words, level)) request.acr = join(here.acr->words, " ");
-    else if (request.step_up || std::ranges::any_of(provider.acr_orders, known)) request.acr = level;
+    const Words& wanted = request.step_up ? here.acr->words : provider.acr_default;
+    bool known = std::ranges::any_of(provider.acr_orders, [&](const AcrOrder& order) { return contains(order, level); });
+    if (known && (wanted.empty() || acr_at_least(provider.acr_orders, wanted, level))) request.acr = level;
+    else if (request.step_up) request.acr = join(here.acr->words, " ");
     if (here.scope != nullptr) request.scope = join(here.scope->words, " ");
 }
 
@@ -245,7 +246,8 @@ ngx_int_t answer(ngx_http_request_t* r)
     bool posted = r->method == NGX_HTTP_POST && route->endpoint == Endpoint::logout;
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD && !posted) return NGX_HTTP_NOT_ALLOWED;
     if (route->endpoint == Endpoint::logout) {
-        const ProviderConf& asked = *route->providers.front();
+        auto method = [](const ProviderConf* each) { return each->provider.logout_method; };
+        const ProviderConf& asked = **std::ranges::min_element(route->providers, {}, method);
         Leave leave = may_leave(r, asked);
         if (leave == Leave::ask) return send_page(r, NGX_HTTP_OK, confirm_logout_page(speaks_french(r), asked.provider.logout_uri));
         if (leave == Leave::refuse) return refuse_script(r, asked);

@@ -111,15 +111,16 @@ void set_demand(ngx_conf_t* cf, const Words& words, LocConf& location)
     if (location.*Member != nullptr) throw Mistake("the directive is written twice");
     for (const std::string& word : words)
         if (word.find_first_of("$ \"\\") != word.npos) throw Mistake(quoted(word) + " is no plain word; write the words one by one");
-    bool off = words.size() == 2 && words[1] == "off";
-    location.*Member = make_in_pool<Demand>(cf->pool, off ? Words() : Words(words.begin() + 1, words.end()), here(cf));
+    bool off = words[1] == "off";
+    if (off && words.size() > 2) throw Mistake("\"off\" stands alone");
+    location.*Member = make_in_pool<Demand>(cf->pool, Demand{off ? Words() : Words(words.begin() + 1, words.end()), here(cf)});
 }
 
 void set_chooser(ngx_conf_t* cf, const Words& words, LocConf& location)
 {
-    bool plain = is_local_path(words[1]) && words[1].find_first_of("?%#") == words[1].npos;
+    bool plain = is_local_path(words[1]) && words[1].find_first_of("?%#") == words[1].npos && !words[1].ends_with('/');
     if (location.chooser.len > 0) throw Mistake("the directive is written twice");
-    if (!plain) throw Mistake(quoted(words[1]) + " is no path of this site, where an internal redirect can go");
+    if (!plain) throw Mistake(quoted(words[1]) + " is no page of this site, where an internal redirect can go; write it like /login/index.html");
     location.chooser = copy(cf->pool, words[1]);
 }
 
@@ -146,6 +147,17 @@ void add_require(ngx_conf_t* cf, const Words& words, LocConf& location)
 
 // ---- Inheritance
 
+// Why a location cannot demand the level; empty: it can.
+std::string why_no_level(const Provider& provider, const std::string& level)
+{
+    const Profile& profile = *provider.profile;
+    std::string known, least = join(provider.acr_default, " ");
+    for (const AcrOrder& order : profile.acr_orders) known += " " + join(order, " ");
+    if (!knows_acr(profile, level)) return concat({profile.title, " has no level ", quoted(level), ", it has", known});
+    bool below = profile.acr_orders.size() == 1 && !acr_at_least(provider.acr_orders, provider.acr_default, level);
+    return below ? concat({quoted(level), " is below ", quoted(least), ", which every login has (acr_values)"}) : "";
+}
+
 // The arguments of a location must suit the provider that they are sent to.
 void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& conf)
 {
@@ -158,8 +170,7 @@ void use_provider(SrvConf& server, const LocConf& location, const ProviderConf& 
         if (!why.empty()) throw Mistake("auth_oidc_args: " + why, location.args.place);
     }
     for (const std::string& level : location.acr != nullptr ? location.acr->words : Words())
-        if (!knows_acr(*provider.profile, level))
-            throw Mistake(concat({"auth_oidc_acr: ", provider.profile->title, " has no level ", quoted(level)}), location.acr->place);
+        if (std::string why = why_no_level(provider, level); !why.empty()) throw Mistake("auth_oidc_acr: " + why, location.acr->place);
     if (!contains(server.used, &conf)) server.used.push_back(&conf);
     server.host_needed = server.host_needed || (location.base_url.value == nullptr && provider.redirect_uri.starts_with('/'));
 }
@@ -195,8 +206,16 @@ char* inherit(ngx_conf_t* cf, void* parent, void* child)
     ngx_conf_merge_uint_value(inner.unauth, outer.unauth, static_cast<ngx_uint_t>(Unauth::automatic));
     ngx_conf_merge_value(inner.strip_cookies, outer.strip_cookies, 1);
     auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module));
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
     auto* server = static_cast<SrvConf*>(ngx_http_conf_get_module_srv_conf(cf, ngx_http_oidc_module));
-    return guarded(cf, "", [&] { resolve_auth(*main, *server, inner); });
+    return guarded(cf, "", [&] {
+        // Of a server or of http they are defaults for its locations.
+        for (Demand* LocConf::*each : {&LocConf::acr, &LocConf::scope})
+            if (core->name.len > 0 && inner.*each != outer.*each && !(inner.*each)->words.empty() && inner.auth.value == nullptr)
+                throw Mistake("auth_oidc_acr and auth_oidc_scope say nothing where nobody has to log in; add \"auth_oidc <provider>\"",
+                              (inner.*each)->place);
+        resolve_auth(*main, *server, inner);
+    });
 }
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) { return guarded(cf, "", [&] { complete(cf); }) == NGX_CONF_OK ? NGX_OK : NGX_ERROR; }

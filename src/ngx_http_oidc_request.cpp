@@ -112,10 +112,10 @@ ngx_int_t check_require(ngx_http_request_t* r)
 // Why the session is not enough here, as a challenge (RFC 9470, RFC 6750 section 3); empty: it is.
 std::string lack(ngx_http_request_t* r, const Provider& provider, SessionView session)
 {
-    const Demand *acr = location(r).acr, *scope = location(r).scope;
-    std::string_view level = session.claim("acr").value_or(Entry()).value;
-    if (acr != nullptr && !acr->words.empty() && !acr_at_least(provider.acr_orders, acr->words, level))
-        return concat({"Bearer error=\"insufficient_user_authentication\", acr_values=\"", join(acr->words, " "), "\""});
+    const Demand* scope = location(r).scope;
+    const Words& levels = levels_here(r, provider);
+    if (!levels.empty() && !acr_at_least(provider.acr_orders, levels, session.claim("acr").value_or(Entry()).value))
+        return concat({"Bearer error=\"insufficient_user_authentication\", acr_values=\"", join(levels, " "), "\""});
     if (scope == nullptr || scope->words.empty()) return {};
     std::int64_t expires = session.times().access_expires;
     Words granted = expires == 0 || expires > ngx_time() ? words(session.internal(entry_name::scope)) : Words();
@@ -218,7 +218,9 @@ Auth auth_of(ngx_http_request_t* r)
     if (conf.provider != nullptr) return {true, conf.provider, {}};
     if (conf.auth.value == nullptr) return {};
     std::string_view name = evaluate(r, conf.auth.value);
-    return {name != "off", find_provider(main_conf(r), name), name};
+    bool demands = conf.chooser.len > 0 || (conf.acr != nullptr && !conf.acr->words.empty()) ||
+                   (conf.scope != nullptr && !conf.scope->words.empty());
+    return {name != "off" || demands, find_provider(main_conf(r), name), name};  // a browser's choice turns no demand off
 }
 
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
@@ -234,6 +236,14 @@ SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
     SessionView found(conf.sessions->get(ctx->key, ngx_time(), r->main->pool));
     if (found && found.binding() == conf.provider.binding) ctx->session = found;
     return ctx->session;
+}
+
+const Words& levels_here(ngx_http_request_t* r, const Provider& provider) noexcept
+{
+    static const Words none;
+    const Demand* acr = location(r).acr;
+    if (acr != nullptr && !acr->words.empty()) return acr->words;
+    return provider.profile->acr_orders.size() == 1 ? none : provider.acr_default;
 }
 
 const Route* find_route(ngx_http_request_t* r, std::string_view path)

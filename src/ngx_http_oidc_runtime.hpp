@@ -95,6 +95,9 @@ struct Auth {
 Auth auth_of(ngx_http_request_t* r);
 // The live session of that provider, looked up at first use; an empty view without one.
 SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
+// The levels of which a session needs one here: of auth_oidc_acr, else of acr_values where a location could have demanded another
+// that does not compare. nginx -t saw to it where there is one order alone.
+const Words& levels_here(ngx_http_request_t* r, const Provider& provider) noexcept;
 const Route* find_route(ngx_http_request_t* r, std::string_view path);  // of this server; nullptr: none
 
 bool is_plain(const ngx_http_server_name_t& name) noexcept;  // no pattern

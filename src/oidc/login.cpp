@@ -126,6 +126,7 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     if (intruder) {
         Reply reply = turn_away(on, endpoints, genuine, *intruder);
         reply.set_cookies.push_back(delete_attempt(attempt, request));
+        reply.set_cookies.push_back(keep_rounds(provider, request, attempt.restarts + 1));
         co_return reply;
     }
     session.times = times_of(provider, tokens, request.now, request.now);
@@ -141,7 +142,11 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     if (!stored) fail(Reason::session_store, "no room in the session zone");
     std::string name = session_cookie_name(provider, request.https);
     SessionKey old_key = sha256(find_cookie(request.cookies, name));
-    co_await on.ports.sessions.take(old_key);
+    std::optional<std::string> old = co_await on.ports.sessions.take(old_key);
+    if (attempt.purpose == Purpose::more && existing && !old) {
+        co_await on.ports.sessions.take(key);
+        fail(Reason::login_required, "the session ended meanwhile");
+    }
     Reply reply{302, request.base_url + attempt.return_path};
     reply.set_cookies = {set_cookie(name, id, session_cookie_attributes(provider, request.https)),
                          keep_rounds(provider, request, attempt.restarts + 1), delete_attempt(attempt, request)};
@@ -204,7 +209,10 @@ Task<Reply> finish_login(Journey on, SessionView existing)
     std::optional<Failure> spent = co_await use(on, of_login, attempt);
     const bool ours = !spent || spent->reason != Reason::state_unknown;
     if (spent && ours && existing) co_return Reply{302, on.request.base_url + attempt->return_path};
-    if (spent && on.provider.tamper_logout) co_return Reply{302, absolute_uri(on.provider.tamper_uri, on.request), {}, spent};
+    if (spent && on.provider.tamper_logout) {
+        std::string count = keep_rounds(on.provider, on.request, rounds(on.provider, on.request) + 1);
+        co_return Reply{302, absolute_uri(on.provider.tamper_uri, on.request), {std::move(count)}, std::move(spent)};
+    }
     if (!ours) throw *spent;                                                                  // CSRF
     if (spent) {
         Destination again{attempt->return_path, attempt->restarts + 1};

@@ -52,7 +52,7 @@ Task<Reply> logout(Journey on)
     }
     const bool leaves = endpoints && provider_can(provider, *endpoints, id_token);
     Reply reply = leaves ? to_provider(on, *endpoints, id_token, Purpose::logout) : after_logout(provider, on.request);
-    if (session && provider.revoke_on_logout) reply.ended = *record;
+    if (session && session.binding() == provider.binding && provider.revoke_on_logout) reply.ended = *record;
     reply.set_cookies.push_back(keep_rounds(provider, on.request, 0));
     reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
     co_return reply;

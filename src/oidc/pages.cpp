@@ -58,8 +58,7 @@ constexpr Page unavailable{{"Service momentanément indisponible", "Service unav
                            {"La connexion n’a pas pu être vérifiée. Réessayez dans quelques minutes.",
                             "The login could not be verified. Try again in a few minutes."}};
 constexpr Page failed{{"La connexion a échoué", "The login failed"},
-                      {"Une erreur technique empêche votre connexion. Vous n’êtes pas connecté.",
-                       "A technical error prevents your login. You are not logged in."}};
+                      {"Une erreur technique a interrompu la connexion.", "A technical error interrupted the login."}};
 
 const Page& page_of(Reason reason)
 {

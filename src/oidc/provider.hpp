@@ -8,7 +8,7 @@ using Seconds = std::int64_t;
 enum class Switch : std::uint8_t { automatic, on, off };
 enum class ClientAuth : std::uint8_t { automatic, basic, post, none };
 enum class UserinfoFormat : std::uint8_t { automatic, json, jwt };
-enum class LogoutMethod : std::uint8_t { samesite, post, any };
+enum class LogoutMethod : std::uint8_t { post, samesite, any };  // the strictest first
 enum class SameSite : std::uint8_t { lax, none, strict };
 
 // The endpoints in force: metadata (OpenID Connect Discovery 1.0 section 3) overridden by `endpoint` directives.

@@ -3,7 +3,7 @@
 namespace oidc {
 namespace {
 
-constexpr std::uint32_t magic = 0x0D1C5E04;  // the last byte counts layouts
+constexpr std::uint32_t magic = 0x0D1C5E05;  // the last byte counts layouts
 constexpr std::size_t max_record = 64 * 1024, max_name = 256;
 
 // Takes one cookie off the front of a header. Without '=' it has neither name nor value.

@@ -42,7 +42,7 @@ struct Entry {
 
 // Times are Unix seconds; access_expires 0 when the provider named no lifetime.
 struct SessionTimes {
-    std::int64_t created = 0, expires = 0, access_expires = 0;
+    std::int64_t created = 0, expires = 0, access_expires = 0, access_issued = 0;
 };
 
 // Reads a record; the bytes must outlive the view. An empty view when they are no record of this version.

@@ -44,7 +44,7 @@ protected:
     NewSession old_session(std::int64_t access_expires = now + 10) const
     {
         NewSession session;
-        session.times = {now - 3000, now - 600 + provider.session_timeout, access_expires};
+        session.times = {now - 3000, now - 600 + provider.session_timeout, access_expires, now - 600};
         session.binding = provider.binding;
         session.id_claims = Json::parse(R"({"iss":"https://op.example","aud":"client","sub":"alice","nonce":"n1","acr":"eidas2","amr":["pwd"],)"
                                         R"("auth_time":17,"sid":"s1","exp":5,"department":"old"})");
