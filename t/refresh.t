@@ -73,18 +73,18 @@ sub in
     return ($browser, $r);
 }
 sub page { my ($browser, $name, @more) = @_; return $browser->get(rp('/' . ($name // 'pc') . '/x'), @more) }
-sub due { sleep $life / 2 + 0.3; return }
-sub over { sleep $life + 0.3; return }
+sub due { my ($of) = @_; sleep(($of // $life) / 2 + 0.3); return }
+sub over { my ($of) = @_; sleep(($of // $life) + 0.3); return }
 sub to_provider { my ($r, $what) = @_; is($r->status, 302, $what); like($r->{location} // '', qr{^\Q@{[$op->issuer]}\E/authorize\?}, '... to the provider'); return }
 sub brought { return $op->control->{counters}{refreshTokens} }
 
 subtest 'in the background while the token is valid, waited for once it is over' => sub {
-    start();
+    start(ttl => { AccessToken => 6 });  # long beside the second that a refresh takes here
     my ($browser, $first) = in('pc');
     my $cookie = $browser->cookie_header(rp('/pc/x'));
     is(page($browser)->seen('x-token'), $first->seen('x-token'), 'a young token stays');
     is($op->refreshes, 0, 'nothing is renewed yet');
-    due();
+    due(6);
     $op->control(delay => { token => 1000 });
     for (1 .. 3) {
         my $r = page($browser);
@@ -101,7 +101,7 @@ subtest 'in the background while the token is valid, waited for once it is over'
     cmp_ok($second->seen('x-expires'), '>', $first->seen('x-expires'), 'session_timeout counts from the refresh');
     is($browser->cookie_header(rp('/pc/x')), $cookie, 'the cookie is the same');
 
-    over();
+    over(6);
     my $waited = page($browser);
     is($waited->status, 200, 'the token is over');
     cmp_ok($waited->{seconds}, '>', 0.8, 'the request waits');

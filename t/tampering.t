@@ -64,7 +64,7 @@ http {
         client_secret           %%secret:fc-es256%%;
         ssl_trusted_certificate %%ca%%;
         tamper_action           provider_logout /elsewhere;
-        state_timeout           1s;
+        state_timeout           5s;
         logout_uri              /fcelse/logout;
         post_logout_uri         /logged_out;
     }
@@ -288,7 +288,7 @@ subtest 'a state that is old or used logs nobody out' => sub {
     provider('fcelse')->reset;
     my $browser = browser();
     my $next = to_callback($browser, 'fcelse', sub { });
-    sleep 2;
+    sleep 6;
     my $answer = $browser->get($next);
     is($answer->{location}, rp('/elsewhere'), 'expired: to the page');
     is(join(' ', $nginx->reasons), 'state_expired', 'state_expired');

@@ -150,12 +150,12 @@ TEST_F(Refresh, OfATokenThatLivesShortIsDueAtHalfOfItsLife)
     EXPECT_TRUE(due(provider, session, now + 10));
     session.times = times_of(provider, lasting(0), now, now);
     EXPECT_TRUE(due(provider, session, now));
-    provider.session_timeout += 3600;  // a reload: the session's end says nothing any more
-    session.times.access_expires = now + 20;
-    EXPECT_TRUE(due(provider, session, now));
+    session.times = times_of(provider, lasting(20), now - 50, now);
+    provider.session_timeout += 3600;  // a reload: a token's half-life does not depend on the session's end
+    EXPECT_FALSE(due(provider, session, now + 9));
     provider.session_timeout = 60;
-    EXPECT_FALSE(due(provider, session, now + 19));
-    EXPECT_TRUE(due(provider, session, now + 20));
+    EXPECT_FALSE(due(provider, session, now + 9));
+    EXPECT_TRUE(due(provider, session, now + 10));
 }
 
 TEST_F(Refresh, IsNeverDueWithoutWhatItNeeds)
