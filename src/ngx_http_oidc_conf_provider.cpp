@@ -50,7 +50,12 @@ constexpr auto parse_error_uri =
 constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path of this site">;
 
 // Where the browser goes after a logout: anywhere.
-std::string parse_page(std::string_view text) { return text.starts_with('/') ? parse_page_here(text) : parse_safe_url(text); }
+std::string parse_page(std::string_view text)
+{
+    if (text.starts_with('/')) return parse_page_here(text);
+    if (!parse_url(text)) throw Mistake(quoted(text) + " is neither a path (write it like /bye) nor an absolute https URL");
+    return parse_safe_url(text);
+}
 std::size_t parse_state_limit(std::string_view text) { return static_cast<std::size_t>(parse_number(text, "number", 1, 64)); }
 
 // Credentials may stand before an @ (CONNECT with Basic authentication).
@@ -274,6 +279,7 @@ void set_logout_state(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 void set_session_refresh(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     conf.provider.session_refresh = is_on(words[1]);
+    if (!conf.provider.session_refresh && words.size() > 2) throw Mistake("\"off\" has no parameters");
     read_options(words, 2, {{"before", into<parse_seconds>(conf.provider.refresh_before)}});
 }
 
