@@ -322,7 +322,7 @@ subtest 'the session is logged out while the answer is on its way' => sub {
     my $back = $browser->navigate(rp('/fcp/high/x'), until => $callback)->{next};
     my $other_tab = $browser->clone;
     my $before = $op{franceconnect_plus}->count('token');
-    $op{franceconnect_plus}->control(delay => { token => 2000 });
+    $op{franceconnect_plus}->control(delay => { token => 3000 });
     $nginx->mark;
     my $pending = $browser->begin(GET => $back);
     ok(until_true(5, sub { $op{franceconnect_plus}->count('token') > $before }), 'the code is being brought');

@@ -305,7 +305,7 @@ subtest 'a page of tamper_action that needs a login itself: the rounds end at a 
         my $browser = browser();
         $nginx->mark;
         my $end = $browser->navigate(rp('/pcloop/page'), forms => 1, max => 60);
-        is($end->status, 400, "$what: an error") or diag explain $browser->{hops};
+        is($end->{status}, 400, "$what: an error") or diag explain $browser->{hops};
         my $rounds = provider('pcloop')->count('authorize');
         cmp_ok($rounds, '<=', 4, "... after $rounds rounds");
         cmp_ok($rounds, '>=', 2, '... and not at once');
