@@ -194,6 +194,34 @@ class Run {
     await browser.close();
   }
 
+  // A citizen's session and a civil servant's in one browser: each its own, and a logout ends the one it is asked for.
+  async twoProviders(citizen, agent) {
+    const browser = await this.newContext();
+    const page = await browser.newPage();
+    const subjects = [];
+    for (const journey of [citizen, agent]) {
+      await page.goto(this.stack.origin + journey.home);
+      await this.login(page, journey, journey.home);
+      subjects.push(await header(page, 'x-sub'));
+    }
+    check('two persons', new Set(subjects).size, 2);
+    for (const [i, journey] of [citizen, agent].entries()) {
+      await page.goto(this.stack.origin + journey.home);
+      check(`${journey.row} beside the other`, [await header(page, 'x-oidc-provider'), await header(page, 'x-sub')].join(' '), `${journey.row} ${subjects[i]}`);
+    }
+    check('two sessions', (await this.sessions(browser)).length, 2);
+    await page.goto(this.stack.origin + citizen.home);
+    await page.click('#logout');
+    await page.waitForURL(`${this.stack.origin}/logged-out.html`);
+    check('one session is left', (await this.sessions(browser)).map((cookie) => cookie.name.split('_SESSION_')[1]).join(' '), agent.row);
+    await page.goto(this.stack.origin + agent.home);
+    await this.shot(page, 'two-providers-one-left');
+    check('... and serves', [await header(page, 'x-oidc-provider'), await header(page, 'x-sub')].join(' '), `${agent.row} ${subjects[1]}`);
+    await page.goto(this.stack.origin + citizen.home);
+    await this.atProvider(page, citizen.row);
+    await browser.close();
+  }
+
   async sessions(browser) {
     return (await this.ours(browser)).filter((cookie) => cookie.name.includes('SESSION'));
   }
@@ -361,8 +389,9 @@ async function whole(tls) {
       await step(`${scheme}: ${journey.row}: login and logout`, () => run.journey(journey));
       await step(`${scheme}: ${journey.row}: deep link`, () => run.deepLink(journey));
     }
-    const [fc, plus, , generic] = journeys;
+    const [fc, plus, pc, generic] = journeys;
     await step(`${scheme}: two tabs`, () => run.twoTabs(generic));
+    await step(`${scheme}: two providers, out of one`, () => run.twoProviders(fc, pc));
     await step(`${scheme}: cancelled`, () => run.cancelled(fc, CALM));
     await step(`${scheme}: cancelled, dark, phone`, () => run.cancelled(fc, CALM, { colorScheme: 'dark', viewport: { width: 390, height: 800 } }));
     await step(`${scheme}: cancelled, the application's page`, () => run.cancelled(generic, { title: 'Vous avez interrompu la connexion', retry: 'Réessayer' }));
