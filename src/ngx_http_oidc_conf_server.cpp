@@ -47,7 +47,12 @@ void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
         if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
         add_route(routes, conf, row, path);
         std::string why = concat({": the module answers this path, as the ", row.directive, "; choose another"});
-        if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
+        for (auto [directive, page] : {std::pair("error_uri", &Provider::error_uri), {"logged_out_uri", &Provider::logged_out_uri},
+                                       {"post_logout_uri", &Provider::post_logout_uri}}) {
+            bool login = row.endpoint == Endpoint::login && page != &Provider::error_uri;  // whoever logged out may log in again
+            if (path != conf.provider.*page || row.uri == page || login) continue;
+            throw Mistake(said_in(conf.provider, directive) + why, conf.place_of(directive));
+        }
     }
 }
 
@@ -115,6 +120,7 @@ Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
     auto at = std::ranges::find(main.zones, name, &Zone::name);
     if (at != main.zones.end()) return at->get();
     std::string near = did_you_mean(name, names_of(main.zones, &Zone::name));
+    if (!near.starts_with("; did")) near = "; add \"oidc_session_zone zone=" + name + ":8m\"";
     throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
                   conf.written.at("session_store"));
 }

@@ -30,7 +30,7 @@ accepted('every directive', kind => 'generic', block => <<'ALL', http => 'oidc_c
     auth_args display $arg_display; acr_values silver gold; claims '{"id_token":{"amr":null}}'; prompt login; login_hint $arg_hint;
     idp_hint x; ui_locales fr en; max_age 1h; id_token_signing_alg ES256 PS512; userinfo_format jwt alg=ES256 encryption=required;
     iss_parameter required; clock_skew 30s; state_timeout 10m; state_limit 4; session_idle_timeout 30m; session_max_lifetime off;
-    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /out;
+    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /app/out;
     post_logout_uri https://www.example.fr/oidc/out; cookie_name sid; cookie_domain example.fr; cookie_path /app;
     cookie_samesite none; cookie_secure on;
 ALL
@@ -208,7 +208,7 @@ my @cases = (
         'cookie_secure off: browsers then refuse the name "__Secure-x"; choose another cookie_name' ],
     [ generic => 'session_timeout 0; #!', 'session_timeout: a life of 0 s would end every login at once' ],
     [ generic => 'state_limit 0; #!', 'state_limit: invalid number "0", it can be 1 to 64' ],
-    [ generic => 'session_store nowhere; #!', 'session_store: no oidc_session_zone is named "nowhere"' ],
+    [ generic => 'session_store nowhere; #!', 'session_store: no oidc_session_zone is named "nowhere"; add "oidc_session_zone zone=nowhere:8m"' ],
 );
 refused($p . $_->[2], kind => $_->[0], block => $_->[1]) for @cases;
 refused("${p}session_store: no oidc_session_zone is named \"zon\"; did you mean \"zone\"?",
