@@ -5,6 +5,8 @@
 namespace oidc::ngx {
 namespace {
 
+constexpr std::string_view metadata_path = "/.well-known/openid-configuration";
+
 struct Completion {
     ngx_conf_t* cf;
     ProviderConf& conf;
@@ -28,6 +30,7 @@ struct Completion {
     void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
+        refuse_if(provider.issuer.ends_with(metadata_path), "issuer", "that is the metadata's address; leave out " + quoted(metadata_path));
         if (!has("pkce")) provider.pkce = profile.pkce;
         if (!has("userinfo")) provider.userinfo = profile.userinfo;
         if (!has("userinfo_format")) provider.userinfo_format = profile.userinfo_format;

@@ -64,6 +64,22 @@ bool is_host(const ngx_http_server_name_t& name)
     return std::ranges::any_of(view(name.name), [](unsigned char c) { return std::isalnum(c) != 0; });
 }
 
+// Where the redirect URI has the server's own names, and none of them is in the cookie's domain. A pattern may be.
+void require_domain(const SrvConf& server, const ProviderConf& conf)
+{
+    const std::string& domain = conf.provider.cookie.domain;
+    std::string inner = (domain.starts_with('.') ? "" : ".") + domain;
+    auto outside = [&](const ngx_http_server_name_t& host) {
+        std::string name = "." + string(host.name);
+        std::string_view end = std::string_view(name).substr(name.size() - std::min(name.size(), inner.size()));
+        return std::isalnum(host.name.data[0]) != 0 && !equal_no_case(end, inner);
+    };
+    bool ours = server.host_needed && !server.hosts.empty() && conf.provider.redirect_uri.starts_with('/');
+    if (domain.empty() || !ours || !std::ranges::all_of(server.hosts, outside)) return;
+    throw Mistake(concat({said_in(conf.provider, "cookie_domain"), ": browsers refuse it from ", quoted(string(server.hosts[0].name)),
+                          "; write a domain that a server_name ends in"}), conf.place_of("cookie_domain"));
+}
+
 bool is_local(std::string_view address)
 {
     std::optional<Url> url = parse_url("http://" + std::string(address));
@@ -89,7 +105,10 @@ void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, cons
     std::stable_partition(conf.hosts.begin(), conf.hosts.end(),
                           [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
     if (conf.used.empty()) return;
-    for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
+    for (const ProviderConf* provider : conf.used) {
+        add_routes(conf.routes, *provider);
+        require_domain(conf, *provider);
+    }
     auto* file = const_cast<u_char*>(server.file_name);
     Place place{{ngx_strlen(file), file}, server.line};
     if (conf.host_needed && conf.hosts.empty() && any_listener(core, server, is_open)) {

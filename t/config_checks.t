@@ -162,6 +162,8 @@ my @mended = (
     [ generic => 'endpoint jwks http://op.example.fr/k; #!',
         'endpoint: "http://op.example.fr/k" must be https; plain http is for loopback hosts alone', 'endpoint jwks https://op.example.fr/k;' ],
     [ none => $none, q(issuer: the directive is missing; copy the issuer of the provider's metadata), "$none issuer https://op.example.fr;" ],
+    [ none => "$none issuer https://op.example.fr/.well-known/openid-configuration; #!",
+        q(issuer: that is the metadata's address; leave out "/.well-known/openid-configuration"), "$none issuer https://op.example.fr;" ],
     [ none => 'issuer https://op.example.fr; client_secret s;',
         'client_id: the directive is missing; the provider gave it at registration', "$none issuer https://op.example.fr;" ],
     [ generic => 'logout_uri /x; redirect_uri /x;',
@@ -202,6 +204,8 @@ my @mended = (
         q(cookie_samesite strict: browsers withhold it after the provider's redirect: logins would loop; use lax), 'cookie_samesite lax;' ],
     [ generic => 'cookie_domain example.fr; #!',
         'cookie_domain: browsers refuse it with the prefix __Host-; name the cookie with cookie_name', 'cookie_domain example.fr; cookie_name s;' ],
+    ( map { [ generic => "cookie_name s;\ncookie_domain $_; #!", qq{cookie_domain: "$_" is no domain; write it like example.fr},
+            'cookie_name s; cookie_domain example.fr;' ] } qw(https://example.fr example.fr:8443) ),
     [ generic => 'cookie_path /app; #!',
         'cookie_path: with the prefix __Host- browsers accept / alone; name the cookie with cookie_name', 'cookie_path /app; cookie_name s;' ],
     ( map { [ generic => "cookie_name s; cookie_path $_;\nlogout_uri /apps/out; #!",
@@ -242,6 +246,14 @@ accepted("... mended: $_->[0]", kind => $_->[1], block => $_->[2])
     [ 'client_jwks_uri', none => "profile franceconnect_plus; client_id c; client_secret $hex; client_key ec.pem use=enc; client_jwks_uri /oidc_jwks;" ],
     [ 'a public client', none => 'issuer https://op.example.fr; client_id c; token_endpoint_auth_method none;' ],
     [ 'a logout to come back from', generic => 'post_logout_uri /bye; logged_out_uri /bye; logout_uri /logout;' ];
+my $listen = 'server { listen 127.0.0.1:8080; auth_oidc p; server_name';
+refused("${p}cookie_domain: browsers refuse it from \"www.example.fr\"; write a domain that a server_name ends in",
+    kind => 'generic', block => "cookie_name s;\ncookie_domain example.org; #!", servers => "$listen www.example.fr notexample.org; }");
+accepted("... mended: $_->[0], $_->[1]", kind => 'generic', block => "cookie_name s; cookie_domain $_->[0];", servers => "$listen $_->[1]; }")
+    for [ 'example.fr', 'www.example.fr' ], [ '.Example.FR', 'www.example.fr' ], [ 'example.fr', 'example.fr' ],
+    [ 'example.fr', 'www.example.org www.example.fr' ], [ 'example.org', 'www.example.fr *.example.org' ], [ 'example.org', '_' ];
+accepted('another host by redirect_uri', kind => 'generic', block => 'cookie_name s; cookie_domain example.org; redirect_uri https://www.example.org/cb;',
+    servers => "$listen www.example.fr; }");
 accepted('... mended: an https redirect_uri', kind => 'generic', block => 'redirect_uri https://a.fr/cb;',
     servers => 'server { listen 8080; server_name a.fr; auth_oidc p; }');
 
