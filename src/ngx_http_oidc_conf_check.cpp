@@ -166,9 +166,6 @@ struct Completion {
                   "browsers then refuse the name " + quoted(cookie.name) + remedy);
         refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
         refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
-        std::string folder = cookie.path + (cookie.path.ends_with('/') ? "" : "/");
-        refuse_if(!provider.logout_uri.empty() && !(provider.logout_uri + "/").starts_with(folder), "logout_uri",
-                  "browsers show the session below cookie_path alone; write " + quoted(folder + "logout"));
     }
 };
 

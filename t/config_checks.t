@@ -208,10 +208,6 @@ my @mended = (
             'cookie_name s; cookie_domain example.fr;' ] } qw(https://example.fr example.fr:8443) ),
     [ generic => 'cookie_path /app; #!',
         'cookie_path: with the prefix __Host- browsers accept / alone; name the cookie with cookie_name', 'cookie_path /app; cookie_name s;' ],
-    ( map { [ generic => "cookie_name s; cookie_path $_;\nlogout_uri /apps/out; #!",
-            'logout_uri: browsers show the session below cookie_path alone; write "/app/logout"', "cookie_name s; cookie_path $_; logout_uri /app/logout;" ] }
-        qw(/app /app/) ),
-
     # what the provider accepts, what the module needs
     [ fc => 'pkce on; #!', 'pkce on: FranceConnect refuses PKCE parameters with an error page; remove the directive', '' ],
     [ fcp => 'acr_values eidas1; #!', 'acr_values: FranceConnect+ has no level "eidas1", it has eidas2 eidas3', 'acr_values eidas2 eidas3;' ],

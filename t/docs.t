@@ -48,9 +48,9 @@ for my $name (sort keys %row) {
 # ---- What they accept: the default, and each value that the syntax spells out
 
 my $key = 'client_key ec.pem use=enc';
-my %needs = (    # beside the directive, or before the value
-    id_token_encryption => "$key; client_jwks_uri /k;", profile => "$key; client_jwks_uri /k;",
-    client_jwks_uri     => "$key; client_jwks_uri /k",  client_key => $key,
+my %needs = (    # before the value, in place of the name alone
+    id_token_encryption => "$key; client_jwks_uri /k; id_token_encryption", profile => "$key; client_jwks_uri /k; profile",
+    client_jwks_uri     => "$key; client_jwks_uri /k",                      client_key => $key,
 );
 my $placeholder = qr/^(?:string|file|uri|path|name|time|number|size|level|scope|alg|domain|path|JSON|issuer|URL)$/;
 for my $name (sort keys %row) {
@@ -59,7 +59,7 @@ for my $name (sort keys %row) {
     my %value = map { $_ => 1 } grep { /^[a-z_0-9]+$/ && !/$placeholder/ } split / \| /, $words =~ s/ ?\[.*//r;
     $value{$1} = 1 if $default =~ /^`([^`<\$]+)`(?:,|;|$)/ && $1 ne $name;
     for my $value (sort keys %value) {
-        my ($ok, $output) = nginx_t($place{ $context eq 'P' ? 'P' : 'H' }->$needs{$name} && $needs{$name} !~ /;$/ ? "$needs{$name} $value" : ($needs{$name} // '') . " $name $value"));
+        my ($ok, $output) = nginx_t($place{ $context eq 'P' ? 'P' : 'H' }->(($needs{$name} // $name) . " $value"));
         ok($ok, "$name $value") or diag $output;
     }
 }
