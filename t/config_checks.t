@@ -240,7 +240,7 @@ my @mended = (
     ( map { [ generic => "cookie_name s;\ncookie_domain $_; #!", qq{cookie_domain: "$_" is no domain; write it like example.fr},
             'cookie_name s; cookie_domain example.fr;' ] } qw(https://example.fr example.fr:8443) ),
     [ generic => 'cookie_path /app; #!',
-        'cookie_path: with the prefix __Host- browsers accept / alone; name the cookie with cookie_name', 'cookie_path /app; cookie_name s;' ],
+        'cookie_path: with the prefix __Host- browsers accept / alone; name the cookie with cookie_name', 'cookie_path /app; cookie_name s; redirect_uri /app/callback;' ],
     # what the provider accepts, what the module needs
     [ fc => 'pkce on; #!', 'pkce on: FranceConnect refuses PKCE parameters with an error page; remove the directive', '' ],
     [ fcp => 'acr_values eidas1; #!', 'acr_values: FranceConnect+ has no level "eidas1", it has eidas2 eidas3', 'acr_values eidas2 eidas3;' ],

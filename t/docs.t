@@ -1,5 +1,5 @@
 # docs/directives.md and docs/variables.md against the module: every directive stands where its Context says and nowhere else, every
-# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row.
+# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md.
 use strict;
 use warnings;
 use utf8;
@@ -74,5 +74,11 @@ for my $name (sort keys %described) {
     my ($ok, $output) = nginx_t(conf(location => "add_header X \$$variable;"));
     ok($ok, "\$$variable") or diag $output;
 }
+
+# ---- docs/nginx-plus.md: what it calls the same exists, what it says is not here does not
+
+my %plus = map { /^\| `(\w+)` \| R\d[^|]+\| (.*) \|$/ ? ($1 => $2) : () } split /\n/, text_of('docs/nginx-plus.md');
+is(scalar keys %plus, 21, 'all directives of NGINX Plus are there');
+is(exists $row{$_} ? 'here' : 'not here', $plus{$_} =~ /^Not here/ ? 'not here' : 'here', "NGINX Plus: $_") for sort keys %plus;
 
 done_testing();

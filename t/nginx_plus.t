@@ -1,5 +1,5 @@
-# What a configuration for NGINX Plus says, line by line as its documentation and guides have it, works here: only keyval_zone has
-# another name, and addresses, certificates and the client are this machine's.
+# What a configuration for NGINX Plus says, directive by directive as its reference and its guides have it, works here: keyval_zone and
+# auth_jwt_claim_set alone have other names; addresses, certificates and the client are this machine's.
 use lib 't/lib', 'lib';
 use OIDC::Test;
 
@@ -8,7 +8,7 @@ my %providers = map { $_ => start_provider('generic', client => [ \%client ]) } 
 my $op = $providers{op};
 my $app = app();
 my $upstream = free_port();
-my %person = (name => 'Zoe Test', email => 'zoe@test.example');
+my %person = (name => 'Zoe Test', email => 'zoe@test.example', address => { postal_code => '38000' });
 my $frame = <<'NGINX';
 %%globals%%
 events { worker_connections 256; }
@@ -42,7 +42,7 @@ sub running
 
 my $fetched = 'logout_uri /logout; post_logout_uri %%rp%%/post_logout/; userinfo on;';
 my $hint = 'logout_token_hint on;';
-my $front = 'frontchannel_logout_uri /front_logout;';
+my $front = read_file("$OIDC::Test::Root/docs/directives.md") =~ /^\| `frontchannel_logout_uri`/m ? 'frontchannel_logout_uri /front_logout;' : '';
 my @guides = (
     [ my_idp => $hint ], [ keycloak => "$hint $front" ], [ entra => "$hint $front" ], [ okta => "$hint $front" ], [ auth0 => $hint ],
     [ onelogin => $hint ], [ cognito => '' ], [ ping => "$hint $front" ], [ adfs => "$hint $front pkce on;" ],
@@ -88,6 +88,7 @@ subtest q(the first example, with every variable, and an issuer that ends with a
     my %switches = (discovery => { set => { issuer => $issuer } }, idToken => { set => { iss => $issuer } }, callback => { iss => $issuer });
     my $nginx = running(<<"NGINX", %switches);
     oidc_provider my_idp { @{[ credentials() =~ s/issuer \S+;/issuer $issuer;/r ]} extra_auth_args "display=page&prompt=login"; pkce off; scope openid email; userinfo on; }
+    oidc_claim_set \$postal_code address postal_code;    # there: auth_jwt_claim_set
     upstream backend { server 127.0.0.1:%%app%%; }
     server {
         $server
@@ -95,6 +96,7 @@ subtest q(the first example, with every variable, and an issuer that ends with a
             auth_oidc my_idp;
             proxy_set_header username \$oidc_claim_sub;
             proxy_set_header id-token \$oidc_id_token; proxy_set_header access-token \$oidc_access_token; proxy_set_header userinfo \$oidc_userinfo;
+            proxy_set_header x-postal_code \$postal_code;
             proxy_pass http://backend;
         }
     }
@@ -109,6 +111,7 @@ NGINX
     is(scalar(() = ($page->seen('id-token') // '') =~ /\./g), 2, '$oidc_id_token is a signed token');
     ok(length($page->seen('access-token') // ''), '$oidc_access_token');
     my $userinfo = json()->decode($page->seen('userinfo') // '{}');
+    is($page->seen('x-postal_code'), '38000', 'a nested claim');
     is_deeply([ @$userinfo{qw(sub email)} ], [ $page->seen('username'), $person{email} ], '$oidc_userinfo is JSON');
     is(($browser->cookie(rp('/'), qr/SESSION/) || {})->{name}, '__Host-NGX_OIDC_SESSION', 'the cookie, with the prefix that https allows');
     $nginx->stop('QUIT');
