@@ -5,6 +5,8 @@
 namespace oidc::ngx {
 namespace {
 
+constexpr std::string_view metadata_path = "/.well-known/openid-configuration";
+
 struct Completion {
     ngx_conf_t* cf;
     ProviderConf& conf;
@@ -28,6 +30,7 @@ struct Completion {
     void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer", "the directive is missing; copy the issuer of the provider's metadata");
+        refuse_if(provider.issuer.ends_with(metadata_path), "issuer", "that is the metadata's address; leave out " + quoted(metadata_path));
         if (!has("pkce")) provider.pkce = profile.pkce;
         if (!has("userinfo")) provider.userinfo = profile.userinfo;
         if (!has("userinfo_format")) provider.userinfo_format = profile.userinfo_format;
@@ -163,8 +166,9 @@ struct Completion {
                   "browsers then refuse the name " + quoted(cookie.name) + remedy);
         refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
         refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
+        std::string folder = cookie.path + (cookie.path.ends_with('/') ? "" : "/");
         for (auto [directive, uri] : {std::pair("redirect_uri", &provider.redirect_uri), {"logout_uri", &provider.logout_uri}}) {
-            bool outside = !uri->empty() && !path_of(*uri).starts_with(cookie.path);
+            bool outside = !uri->empty() && !(path_of(*uri) + "/").starts_with(folder);
             warn_if(outside, "cookie_path", concat({"browsers bring no session to ", directive, " ", path_of(*uri), "; move it below ",
                                                     cookie.path}));
         }

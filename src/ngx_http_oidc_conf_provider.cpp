@@ -265,7 +265,7 @@ constexpr Directive directives[] = {
     {"session_idle_timeout", 1, 1, set<parse_seconds_or_off, &Provider::session_idle_timeout>},
     {"session_max_lifetime", 1, 1, set<parse_seconds_or_off, &Provider::session_max_lifetime>},
     {"cookie_name", 1, 1, set<parse_cookie_name, &Provider::cookie, &CookieRules::name>},
-    {"cookie_domain", 1, 1, set<checked<parse_text, is_cookie_domain, " is no domain">, &Provider::cookie, &CookieRules::domain>},
+    {"cookie_domain", 1, 1, set<checked<parse_text, is_cookie_domain, " is no domain; write it like example.fr">, &Provider::cookie, &CookieRules::domain>},
     {"cookie_path", 1, 1, set<checked<parse_text, is_cookie_path, " is no path">, &Provider::cookie, &CookieRules::path>},
     {"cookie_samesite", 1, 1, set<one_of<SameSite, "lax none strict">, &Provider::cookie, &CookieRules::samesite>},
     {"cookie_secure", 1, 1, set<one_of<Switch, "auto on off">, &Provider::cookie, &CookieRules::secure>},

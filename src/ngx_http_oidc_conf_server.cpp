@@ -47,7 +47,12 @@ void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
         if (path.empty() || (row.endpoint == Endpoint::logged_out && !conf.provider.logout_state)) continue;
         add_route(routes, conf, row, path);
         std::string why = concat({": the module answers this path, as the ", row.directive, "; choose another"});
-        if (path == conf.provider.error_uri) throw Mistake(said_in(conf.provider, "error_uri") + why, conf.place_of("error_uri"));
+        for (auto [directive, page] : {std::pair("error_uri", &Provider::error_uri), {"logged_out_uri", &Provider::logged_out_uri},
+                                       {"post_logout_uri", &Provider::post_logout_uri}}) {
+            bool login = row.endpoint == Endpoint::login && page != &Provider::error_uri;  // whoever logged out may log in again
+            if (path != conf.provider.*page || row.uri == page || login) continue;
+            throw Mistake(said_in(conf.provider, directive) + why, conf.place_of(directive));
+        }
     }
 }
 
@@ -57,6 +62,22 @@ void add_routes(std::vector<Route>& routes, const ProviderConf& conf)
 bool is_host(const ngx_http_server_name_t& name)
 {
     return std::ranges::any_of(view(name.name), [](unsigned char c) { return std::isalnum(c) != 0; });
+}
+
+// Where the redirect URI has the server's own names, and none of them is in the cookie's domain. A pattern may be.
+void require_domain(const SrvConf& server, const ProviderConf& conf)
+{
+    const std::string& domain = conf.provider.cookie.domain;
+    std::string inner = (domain.starts_with('.') ? "" : ".") + domain;
+    auto outside = [&](const ngx_http_server_name_t& host) {
+        std::string name = "." + string(host.name);
+        std::string_view end = std::string_view(name).substr(name.size() - std::min(name.size(), inner.size()));
+        return std::isalnum(host.name.data[0]) != 0 && !equal_no_case(end, inner);
+    };
+    bool ours = server.host_needed && !server.hosts.empty() && conf.provider.redirect_uri.starts_with('/');
+    if (domain.empty() || !ours || !std::ranges::all_of(server.hosts, outside)) return;
+    throw Mistake(concat({said_in(conf.provider, "cookie_domain"), ": browsers refuse it from ", quoted(string(server.hosts[0].name)),
+                          "; write a domain that a server_name ends in"}), conf.place_of("cookie_domain"));
 }
 
 bool is_local(std::string_view address)
@@ -84,7 +105,10 @@ void complete_server(ngx_conf_t* cf, const ngx_http_core_main_conf_t& core, cons
     std::stable_partition(conf.hosts.begin(), conf.hosts.end(),
                           [](const auto& host) { return std::isalnum(host.name.data[0]) != 0; });
     if (conf.used.empty()) return;
-    for (const ProviderConf* provider : conf.used) add_routes(conf.routes, *provider);
+    for (const ProviderConf* provider : conf.used) {
+        add_routes(conf.routes, *provider);
+        require_domain(conf, *provider);
+    }
     auto* file = const_cast<u_char*>(server.file_name);
     Place place{{ngx_strlen(file), file}, server.line};
     if (conf.host_needed && conf.hosts.empty() && any_listener(core, server, is_open)) {
@@ -115,6 +139,7 @@ Zone* session_zone(ngx_conf_t* cf, MainConf& main, const ProviderConf& conf)
     auto at = std::ranges::find(main.zones, name, &Zone::name);
     if (at != main.zones.end()) return at->get();
     std::string near = did_you_mean(name, names_of(main.zones, &Zone::name));
+    if (!near.starts_with("; did")) near = "; add \"oidc_session_zone zone=" + name + ":8m\"";
     throw Mistake(said_in(conf.provider, "session_store") + ": no oidc_session_zone is named " + quoted(name) + near,
                   conf.written.at("session_store"));
 }

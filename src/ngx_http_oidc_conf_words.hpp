@@ -28,7 +28,7 @@ inline bool is_word(std::string_view text, const char* without)
     return is_given(text) && is_visible(text) && text.find_first_of(without) == text.npos;
 }
 inline bool is_cookie_name(std::string_view text) { return is_word(text, "()<>@,;:\\\"/[]?={}"); }  // RFC 6265: a token
-inline bool is_cookie_domain(std::string_view text) { return is_word(text, ";,"); }
+inline bool is_cookie_domain(std::string_view text) { return is_word(text, ";,:/"); }
 inline bool is_cookie_path(std::string_view text) { return is_word(text, ";,") && text.starts_with('/'); }
 
 constexpr auto parse_lifetime = checked<parse_seconds, is_positive, "a life of 0 s would end every login at once">;

@@ -238,7 +238,7 @@ constexpr ngx_uint_t to_main = NGX_HTTP_MAIN_CONF_OFFSET, to_location = NGX_HTTP
 ngx_command_t commands[] = {
     {ngx_string("oidc_provider"), NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1, entry<MainConf, add_provider>, to_main, 0,
      nullptr},
-    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, declare_zone>, to_main, 0, nullptr},
+    {ngx_string("oidc_session_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, entry<MainConf, declare_zone>, to_main, 0, nullptr},
     {ngx_string("oidc_cookie_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, entry<MainConf, add_cookie_key>, to_main, 0, nullptr},
     {ngx_string("oidc_claim_set"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, entry<MainConf, declare_claim_set>, to_main, 0, nullptr},
     {ngx_string("oidc_base_url"), anywhere | NGX_CONF_TAKE1, set_once<&LocConf::base_url, parse_base_url>, to_location, 0, nullptr},
@@ -250,7 +250,7 @@ ngx_command_t commands[] = {
     {ngx_string("auth_oidc_unauth"), anywhere | NGX_CONF_TAKE1, entry<LocConf, set_unauth>, to_location, 0, nullptr},
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},
-    {ngx_string("auth_require"), anywhere | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},
+    {ngx_string("auth_require"), anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},
     ngx_null_command,
 };
 

@@ -216,7 +216,7 @@ my @cases = (
     [ generic => 'session_timeout 0; #!', 'session_timeout: a life of 0 s would end every login at once' ],
     [ generic => 'session_refresh off before=10s; #!', 'session_refresh: "off" has no parameters' ],
     [ generic => 'state_limit 0; #!', 'state_limit: invalid number "0", it can be 1 to 64' ],
-    [ generic => 'session_store nowhere; #!', 'session_store: no oidc_session_zone is named "nowhere"' ],
+    [ generic => 'session_store nowhere; #!', 'session_store: no oidc_session_zone is named "nowhere"; add "oidc_session_zone zone=nowhere:8m"' ],
 );
 refused($p . $_->[2], kind => $_->[0], block => $_->[1]) for @cases;
 refused("${p}session_store: no oidc_session_zone is named \"zon\"; did you mean \"zone\"?",

@@ -165,7 +165,7 @@ warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"
     for qw(post_logout_uri logged_out_uri);
 warned("${p}cookie_path: browsers bring no session to $_; move it below /app", kind => 'generic',
     block => "cookie_name a; redirect_uri /app/callback; $_; cookie_path /app; #!" =~ s{redirect_uri \S+; (?=redirect_uri)}{}r)
-    for 'redirect_uri /callback', 'logout_uri /logout';
+    for 'redirect_uri /callback', 'logout_uri /logout', 'logout_uri /application/logout';
 warned('this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; '
         . 'write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)',
     %q, servers => "server { #!\nlisten 8080; server_name a.fr; auth_oidc p; ssl_protocols TLSv1.1; }");
@@ -174,5 +174,116 @@ warned('this server uses auth_oidc and accepts TLS below 1.2, which FranceConnec
     %q, servers => "server { #!\nlisten 127.0.0.1:8443 $tls TLSv1.1 TLSv1.2; auth_oidc p; }");
 accepted('TLS 1.2 and 1.3', %q, servers => "server { listen 127.0.0.1:8443 $tls TLSv1.2 TLSv1.3; auth_oidc p; }");
 accepted('old TLS where nobody logs in', %q, servers => "server { listen 127.0.0.1:8443 $tls TLSv1.1; }");
+
+# ---- Every mistake of a kind that nginx -t explains, and what its message advises: mended so, it is accepted without a warning
+
+OIDC::Config::openssl("genpkey -algorithm $_->[1] -out $_->[0]")
+    for [ 'p384.pem', 'EC -pkeyopt ec_paramgen_curve:P-384' ], [ 'small.pem', 'RSA -pkeyopt rsa_keygen_bits:1024' ], [ 'ed.pem', 'ED25519' ];
+OIDC::Config::openssl('pkey -in ec.pem -pubout -out public.pem');
+write_file('public.jwk', '{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}');
+write_file('set.jwk',    '{"keys":[]}');
+write_file('hidden.pem', do { open my $f, '<', "$dir/ca.pem" or die $!; local $/ = undef; <$f> });
+chmod 0600, "$dir/hidden.pem";
+my $none = 'client_id c; client_secret s;';
+my $answers = 'the module answers this path, as the';
+my $unfit = 'no private key in it: give an unencrypted PEM (PKCS#1, SEC1 or PKCS#8) or a private JWK';
+# [ kind, block, the sentence behind the provider's name, the block that it asks for, what else http has then ]
+my @mended = (
+    # addresses
+    [ none => "$none issuer http://op.example.fr; #!",
+        'issuer: "http://op.example.fr" must be https; plain http is for loopback hosts alone', "$none issuer https://op.example.fr;" ],
+    [ generic => 'endpoint jwks http://op.example.fr/k; #!',
+        'endpoint: "http://op.example.fr/k" must be https; plain http is for loopback hosts alone', 'endpoint jwks https://op.example.fr/k;' ],
+    [ none => $none, q(issuer: the directive is missing; copy the issuer of the provider's metadata), "$none issuer https://op.example.fr;" ],
+    [ none => "$none issuer https://op.example.fr/.well-known/openid-configuration; #!",
+        q(issuer: that is the metadata's address; leave out "/.well-known/openid-configuration"), "$none issuer https://op.example.fr;" ],
+    [ none => 'issuer https://op.example.fr; client_secret s;',
+        'client_id: the directive is missing; the provider gave it at registration', "$none issuer https://op.example.fr;" ],
+    [ generic => 'logout_uri /x; redirect_uri /x;',
+        'logout_uri of oidc_provider "p" and redirect_uri of oidc_provider "p" are both "/x"; give each a path of its own',
+        'logout_uri /y; redirect_uri /x;' ],
+    ( map { [ generic => "logout_uri /out;\n$_ /out; #!", "$_: $answers logout_uri; choose another", "logout_uri /out; $_ /bye;" ],
+            [ generic => "logout_uri /out;\n$_ /oidc_callback; #!", "$_: $answers redirect_uri; choose another", "logout_uri /out; login_uri /in; $_ /in;" ] }
+        qw(post_logout_uri logged_out_uri) ),
+    [ generic => "login_uri /in;\nerror_uri /in; #!", "error_uri: $answers login_uri; choose another", 'login_uri /in; error_uri /oops;' ],
+
+    # keys and algorithms
+    [ generic => 'client_key ec.pem use=enc alg=RSA-OAEP; #!',
+        'client_key: "%dir%/ec.pem": the key cannot do "RSA-OAEP" with use=enc, it can do ECDH-ES', 'client_key ec.pem use=enc alg=ECDH-ES;' ],
+    [ generic => 'client_key p384.pem use=enc; #!', 'client_key: "%dir%/p384.pem": encryption (ECDH-ES) needs a P-256 key', 'client_key ec.pem use=enc;' ],
+    [ generic => 'client_key small.pem use=enc; #!', 'client_key: "%dir%/small.pem": the RSA key has 1024 bits: use 2048 to 8192', 'client_key rsa.pem use=enc;' ],
+    [ generic => 'client_key ed.pem use=sig; #!', 'client_key: "%dir%/ed.pem": the kind of the key is not supported: use RSA or EC', 'client_key p384.pem use=sig;' ],
+    [ generic => 'client_key public.pem use=enc; #!', qq(client_key: "%dir%/public.pem": $unfit), 'client_key ec.pem use=enc;' ],
+    [ generic => 'client_key public.jwk use=enc; #!', 'client_key: "%dir%/public.jwk": it is a public key: give the private one', 'client_key ec.pem use=enc;' ],
+    [ generic => 'client_key set.jwk use=enc; #!', 'client_key: "%dir%/set.jwk": it is a JWK set: give one key', 'client_key ec.pem use=enc;' ],
+    [ fcp => 'id_token_encryption required alg=RSA-OAEP-256; #!',
+        'id_token_encryption: no client_key with use=enc can do RSA-OAEP-256; it needs an RSA key of at least 2048 bits',
+        'id_token_encryption required alg=RSA-OAEP-256; client_key rsa.pem use=enc;' ],
+    [ none => "profile franceconnect_plus; client_id c; client_secret $hex; client_key rsa.pem use=enc; client_jwks_uri /k;\nid_token_encryption required alg=ECDH-ES; #!",
+        'id_token_encryption: no client_key with use=enc can do ECDH-ES; it needs an EC key on P-256',
+        "profile franceconnect_plus; client_id c; client_secret $hex; client_jwks_uri /k; id_token_encryption required alg=ECDH-ES; client_key ec.pem use=enc;" ],
+    [ generic => 'id_token_signing_alg HS384; #!', 'id_token_signing_alg: HS384 needs a client_secret of at least 48 bytes, and this one '
+        . 'has 1; name an asymmetric algorithm, or ask for a longer secret', 'id_token_signing_alg RS384;' ],
+    [ none => "issuer https://op.example.fr; client_id c; client_secret short;\nid_token_signing_alg HS256; #!",
+        'id_token_signing_alg: HS256 needs a client_secret of at least 32 bytes, and this one '
+        . 'has 5; name an asymmetric algorithm, or ask for a longer secret',
+        "issuer https://op.example.fr; client_id c; client_secret $hex; id_token_signing_alg HS256;" ],
+    [ generic => 'id_token_signing_alg ""; #!', 'id_token_signing_alg: the list of algorithms is empty', 'id_token_signing_alg ES256;' ],
+
+    # cookies
+    [ generic => "cookie_secure off;\ncookie_samesite none; #!",
+        'cookie_samesite none: browsers accept it on Secure cookies alone; remove "cookie_secure off"', 'cookie_samesite none;' ],
+    [ generic => 'cookie_samesite strict; #!',
+        q(cookie_samesite strict: browsers withhold it after the provider's redirect: logins would loop; use lax), 'cookie_samesite lax;' ],
+    [ generic => 'cookie_domain example.fr; #!',
+        'cookie_domain: browsers refuse it with the prefix __Host-; name the cookie with cookie_name', 'cookie_domain example.fr; cookie_name s;' ],
+    ( map { [ generic => "cookie_name s;\ncookie_domain $_; #!", qq{cookie_domain: "$_" is no domain; write it like example.fr},
+            'cookie_name s; cookie_domain example.fr;' ] } qw(https://example.fr example.fr:8443) ),
+    [ generic => 'cookie_path /app; #!',
+        'cookie_path: with the prefix __Host- browsers accept / alone; name the cookie with cookie_name', 'cookie_path /app; cookie_name s; redirect_uri /app/callback;' ],
+    # what the provider accepts, what the module needs
+    [ fc => 'pkce on; #!', 'pkce on: FranceConnect refuses PKCE parameters with an error page; remove the directive', '' ],
+    [ fcp => 'acr_values eidas1; #!', 'acr_values: FranceConnect+ has no level "eidas1", it has eidas2 eidas3', 'acr_values eidas2 eidas3;' ],
+    [ fc => 'logout_uri /out; #!', 'logout_uri: without post_logout_uri FranceConnect keeps the browser; add it, as registered',
+        'logout_uri /out; post_logout_uri /bye;' ],
+    [ generic => q(claims '{"id_token":}'; #!), q(claims: the value is no JSON object; write it like '{"id_token":{"amr":null}}'),
+        q(claims '{"id_token":{"amr":null}}';) ],
+    [ generic => 'auth_args "" x; #!', 'auth_args: an authorization parameter without a name', 'auth_args y x;' ],
+    [ generic => 'tamper_action reject /x; #!', 'tamper_action: "reject" has no parameters', 'tamper_action provider_logout /x;' ],
+    [ generic => 'scope email; #!', 'scope: "openid" is missing; without it there is no login', 'scope openid email;' ],
+    [ generic => 'session_store st; #!', 'session_store: no oidc_session_zone is named "st"; add "oidc_session_zone zone=st:8m"',
+        'session_store st;', 'oidc_session_zone zone=st:8m;' ],
+);
+for (@mended) {
+    my ($kind, $block, $sentence, $right, $http) = @$_;
+    refused(($sentence =~ / of oidc_provider / ? '' : $p) . $sentence, kind => $kind, block => $block);
+    accepted("... mended: $sentence", kind => $kind, block => $right, http => $http // '');
+}
+SKIP: {
+    skip('the workers are this user', 4) if $> != 0;
+    refused("${p}ssl_trusted_certificate: \"$dir/hidden.pem\" is unreadable for worker user \"www-data\"; change its mode or group",
+        kind => 'generic', block => 'ssl_trusted_certificate hidden.pem; #!');
+    chmod 0644, "$dir/hidden.pem";
+    accepted('... mended: readable', kind => 'generic', block => 'ssl_trusted_certificate hidden.pem;');
+}
+refused('oidc_session_zone: the zone "a" is too small; 64k is the least', http => 'oidc_session_zone zone=a:63k; #!');
+accepted('... mended: 64k', http => 'oidc_session_zone zone=a:64k;');
+refused('oidc_session_zone: unknown parameter "timeout=1h"; known: zone', http => 'oidc_session_zone zone=a:8M timeout=1h sync; #!');
+accepted('... mended: without what is for keyval_zone', http => 'oidc_session_zone zone=a:8M;');
+accepted("... mended: $_->[0]", kind => $_->[1], block => $_->[2])
+    for [ 'one algorithm', fc => 'id_token_signing_alg ES256;' ],
+    [ 'client_jwks_uri', none => "profile franceconnect_plus; client_id c; client_secret $hex; client_key ec.pem use=enc; client_jwks_uri /oidc_jwks;" ],
+    [ 'a public client', none => 'issuer https://op.example.fr; client_id c; token_endpoint_auth_method none;' ],
+    [ 'a logout to come back from', generic => 'post_logout_uri /bye; logged_out_uri /bye; logout_uri /logout;' ];
+my $listen = 'server { listen 127.0.0.1:8080; auth_oidc p; server_name';
+refused("${p}cookie_domain: browsers refuse it from \"www.example.fr\"; write a domain that a server_name ends in",
+    kind => 'generic', block => "cookie_name s;\ncookie_domain example.org; #!", servers => "$listen www.example.fr notexample.org; }");
+accepted("... mended: $_->[0], $_->[1]", kind => 'generic', block => "cookie_name s; cookie_domain $_->[0];", servers => "$listen $_->[1]; }")
+    for [ 'example.fr', 'www.example.fr' ], [ '.Example.FR', 'www.example.fr' ], [ 'example.fr', 'example.fr' ],
+    [ 'example.fr', 'www.example.org www.example.fr' ], [ 'example.org', 'www.example.fr *.example.org' ], [ 'example.org', '_' ];
+accepted('another host by redirect_uri', kind => 'generic', block => 'cookie_name s; cookie_domain example.org; redirect_uri https://www.example.org/cb;',
+    servers => "$listen www.example.fr; }");
+accepted('... mended: an https redirect_uri', kind => 'generic', block => 'redirect_uri https://a.fr/cb;',
+    servers => 'server { listen 8080; server_name a.fr; auth_oidc p; }');
 
 done_testing();

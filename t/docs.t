@@ -1,0 +1,84 @@
+# docs/directives.md and docs/variables.md against the module: every directive stands where its Context says and nowhere else, every
+# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md.
+use strict;
+use warnings;
+use utf8;
+use lib 't/lib', 'lib';
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use Test::More;
+use OIDC::Config;
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+sub text_of { my $name = shift; open my $f, '<:encoding(UTF-8)', "$root/$name" or die "$name: $!"; local $/ = undef; return <$f> }
+
+# The rows of the tables: [ cells ], with `\|` in a cell as `|`.
+my @rows = map { [ map { s/\\\|/|/gr } split / (?<!\\)\| /, s/^\| | \|$//gr ] } grep {/^\| `/} split /\n/, text_of('docs/directives.md');
+my %row = map { $_->[0] =~ /^`(\w+)`$/ ? ($1 => $_) : () } grep { @$_ == 5 } @rows;
+cmp_ok(scalar keys %row, '>', 60, 'the rows are found');
+
+# ---- The names
+
+my $source = join '', map { text_of($_ =~ s{^\Q$root/}{}r) } glob "$root/src/ngx_http_oidc_*.cpp";
+my %known = map { $_ => 1 } $source =~ /^    \{(?:ngx_string\()?"([a-z_]+)"\)?, +(?:\d|NGX_|anywhere)/mg;
+is_deeply([ sort keys %row ], [ sort keys %known ], 'a row for each directive of the tables in src, and no other');
+for my $name (sort keys %row) {
+    my (undef, $syntax, $default, $context, $meaning) = @{ $row{$name} };
+    like($syntax, qr/^`$name [^`]+`( \(variables\))?$/, "$name: syntax");
+    like($default, qr/\S/, '... default');
+    like($context, qr/^(?:P|H|H, S, L(?:, limit_except)?)$/, '... context');
+    like($meaning, qr/^\S.{10,}\S$/, '... meaning');
+}
+
+# ---- Where they stand: without its parameters a directive is refused for these where it is known, else for the place
+
+my %place = (
+    P => sub { conf(kind => 'generic', block => "$_[0];") },
+    H => sub { conf(http => "$_[0];") },
+    S => sub { conf(servers => "server { listen 127.0.0.1:8080; $_[0]; }") },
+    L => sub { conf(location => "$_[0];") },
+    limit_except => sub { conf(location => "limit_except GET { $_[0]; }") },
+);
+for my $name (sort keys %row) {
+    my @tried = $row{$name}[3] eq 'P' ? qw(L P) : qw(H L P S limit_except);
+    my @here = grep { (nginx_t($place{$_}->($name)))[1] !~ /unknown directive|is not allowed here/ } @tried;
+    is(join(', ', @here), join(', ', sort split /, /, $row{$name}[3]), "$name: context");
+}
+
+# ---- What they accept: the default, and each value that the syntax spells out
+
+my $key = 'client_key ec.pem use=enc';
+my %needs = (    # before the value, in place of the name alone
+    id_token_encryption => "$key; client_jwks_uri /k; id_token_encryption", profile => "$key; client_jwks_uri /k; profile",
+    client_jwks_uri     => "$key; client_jwks_uri /k",                      client_key => $key,
+);
+my $placeholder = qr/^(?:string|file|uri|path|name|time|number|size|level|scope|alg|domain|path|JSON|issuer|URL)$/;
+for my $name (sort keys %row) {
+    my (undef, $syntax, $default, $context) = @{ $row{$name} };
+    my ($words) = $syntax =~ /^`$name ([^`]*)`/;
+    my %value = map { $_ => 1 } grep { /^[a-z_0-9]+$/ && !/$placeholder/ } split / \| /, $words =~ s/ ?\[.*//r;
+    $value{$1} = 1 if $default =~ /^`([^`<\$]+)`(?:,|;|$)/ && $1 ne $name;
+    for my $value (sort keys %value) {
+        my ($ok, $output) = nginx_t($place{ $context eq 'P' ? 'P' : 'H' }->(($needs{$name} // $name) . " $value"));
+        ok($ok, "$name $value") or diag $output;
+    }
+}
+
+# ---- Variables
+
+my %described = map { $_ => 1 } map { /^\| (`\$[^|]+) \|/ ? $1 =~ /`\$(oidc_[a-z_]+)(?:<\w+>)?`/g : () } split /\n/, text_of('docs/variables.md');
+my %exists = map { $_ => 1 } text_of('src/ngx_http_oidc_variables.cpp') =~ /^    \{"(oidc_[a-z_]+)", /mg;
+is_deeply([ sort keys %described ], [ sort keys %exists ], 'a row for each variable, and no other');
+for my $name (sort keys %described) {
+    my $variable = $name =~ /_$/ ? "${name}x" : $name;
+    my ($ok, $output) = nginx_t(conf(location => "add_header X \$$variable;"));
+    ok($ok, "\$$variable") or diag $output;
+}
+
+# ---- docs/nginx-plus.md: what it calls the same exists, what it says is not here does not
+
+my %plus = map { /^\| `(\w+)` \| R\d[^|]+\| (.*) \|$/ ? ($1 => $2) : () } split /\n/, text_of('docs/nginx-plus.md');
+is(scalar keys %plus, 21, 'all directives of NGINX Plus are there');
+is(exists $row{$_} ? 'here' : 'not here', $plus{$_} =~ /^Not here/ ? 'not here' : 'here', "NGINX Plus: $_") for sort keys %plus;
+
+done_testing();
