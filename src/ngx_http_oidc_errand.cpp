@@ -61,6 +61,7 @@ Root Errand::run()
 {
     bool failed = false;
     try {
+        renew_secret(conf);
         co_await work(journey);
     } catch (const std::exception& e) {
         failed = true;
@@ -79,7 +80,8 @@ void begin_refresh(const ProviderConf& conf, const MainConf& main, const Session
     const Seconds longest = 4 * conf.provider.http.timeout / 1000 + 1;
     Zone& states = *main.states;
     if (!states.use_once(lease, ngx_time() + longest, ngx_time())) return;
-    begin(conf, main, [key](Journey on) { return refresh(on, key); }, [lease, &states](bool failed) {
+    begin(conf, main, [key](Journey on) { return refresh(on, key); }, [lease, &states, &metrics = conf.metrics()](bool failed) {
+        metrics.add(failed ? Count::refreshes_failed : Count::refreshes_done);
         if (failed) states.put(lease, "failed", {ngx_time() + backoff}, ngx_time());
         else states.take(lease, ngx_time());
     });
