@@ -26,7 +26,7 @@ struct Traveller : SessionStore {
 // A journey that no request waits for: it belongs to the worker, and is forgotten at its end.
 struct Errand final : Traveller {
     using Work = std::function<Task<bool>(Journey)>;
-    using After = std::function<void(bool failed)>;
+    using After = std::function<void(bool failed, bool done)>;
     Errand(const ProviderConf& provider_conf, const MainConf& main, Work what, After then);
     Root run();
 
