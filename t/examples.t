@@ -250,7 +250,7 @@ sub operations
     my $sso = json()->decode($status)->{providers}{sso};
     is($sso->{logins_done}, 1, 'the login is counted');
     like($text, qr/^oidc_logins_done_total\{provider="sso"\} 1$/m, '... for Prometheus too');
-    my ($line) = grep { $_->{event} eq 'login_done' } map { json()->decode($_) } split /\n/, read_file(dir() . '/access.log');
+    my ($line) = grep { $_->{event} eq 'login_done' } map { json()->decode($_) } grep {/^\{/} split /\n/, read_file(dir() . "/access.log");
     is($line->{path}, '/oidc_callback', 'the access log is JSON') or diag read_file(dir() . '/access.log');
 
     my %real = map { $_ => 1 } $text =~ /^# TYPE (\w+)/mg;
