@@ -145,12 +145,10 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         }
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         const std::optional<Failure>& why = flow.reply->why;
-        // A link to the login with a session leads straight to its page.
-        const bool idle = flow.endpoint == Endpoint::login && flow.reply->set_cookies.empty();
         const Happened& done = happened[static_cast<std::size_t>(flow.endpoint)];
         if (why) log_failure(r, *why, provider.name);
-        else if (!idle) flow.conf.metrics().add(done.count);
-        ctx.event = why ? name_of(why->reason) : idle ? "" : done.event;
+        else if (!flow.reply->set_cookies.empty()) flow.conf.metrics().add(done.count);  // else it only led on to its page
+        ctx.event = why ? name_of(why->reason) : done.event;
         if (!flow.reply->ended.empty()) begin_revocation(flow.conf, main_conf(r), flow.reply->ended);
         return apply_reply(r, *flow.reply);
     }

@@ -110,8 +110,10 @@ is_deeply([ values %seen ], [ $done, $done ], '... which each of them tells');
 
 my $browser = browser();
 rises(sub { $browser->navigate(rp('/pc/x')) }, { 'pc.logins_started' => 1, 'pc.logins_done' => 1 }, 'a login');
+my ($again) = map { $_->[1] } grep { $_->[1] =~ m{/proconnect/callback\?} } @{ $browser->{hops} };
 rises(sub { is($browser->get(rp('/pc/x'))->status, 200, 'a page') for 1 .. 3 }, {}, '... and nothing afterwards');
 rises(sub { $browser->navigate(rp('/login_pc?return=/pc/y')) }, {}, 'a link to the login, with a session');
+rises(sub { is($browser->get($again)->status, 302, 'the callback again') }, {}, '... is no second login');
 rises(sub { is($browser->navigate(rp('/logout_pc'))->{body}, 'bye', 'a logout') }, { 'pc.logouts_started' => 1, 'pc.logouts_done' => 1 }, '... and back');
 
 my @failures = (
