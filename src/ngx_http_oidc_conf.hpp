@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "ngx_http_oidc_metrics.hpp"
 #include "ngx_http_oidc_shm.hpp"
 #include "oidc/provider.hpp"
 
@@ -21,11 +22,24 @@ struct AuthArg {
     Place place;
 };
 
+// client_secret_file, and what was seen of it when it was last read.
+struct SecretFile {
+    std::string name;                                      // empty: none, or workers cannot read it
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = 0;
+    timespec changed{};
+    std::int64_t looked = 0;                               // Unix seconds
+    bool look() noexcept;                                  // whether it has changed since
+};
+
 struct ProviderConf {
     Provider provider;
     std::vector<AuthArg> args;                             // as written
     ngx_http_complex_value_t* acr_values = nullptr;        // nullptr: provider.acr_default
     Zone* sessions = nullptr;
+    ngx_shm_zone_t* counters = nullptr;
+    mutable SecretFile secret_file;                        // of the worker
     std::string cookie_names[2];                           // of the session: on http, on https
     std::string session_store;                             // its name; empty: a zone of its own
     Place place{};                                         // of oidc_provider
@@ -36,6 +50,7 @@ struct ProviderConf {
         auto at = written.find(directive);
         return at != written.end() ? at->second : place;
     }
+    Metrics& metrics() const noexcept { return *static_cast<Metrics*>(counters->data); }
 };
 
 // page: none, a protected page. refresh: none either, it waits for new tokens.
@@ -173,7 +188,8 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text);  // wi
 ngx_http_complex_value_t* literal(ngx_conf_t* cf, std::string_view text);  // no variable in it, whatever its bytes
 std::string full_name(ngx_conf_t* cf, std::string_view path);              // relative to the configuration's folder
 std::string read_file(const std::string& name);            // of a bounded size
-void require_worker_access(ngx_conf_t* cf, const std::string& name);       // for a file that workers open themselves
+Secret read_secret(const std::string& name);               // a file of one line
+std::string why_unreadable(ngx_conf_t* cf, const std::string& name);       // for workers; empty: they can open it
 
 void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main);
 void complete(ngx_conf_t* cf);                             // when all was read; throws Mistake

@@ -207,8 +207,29 @@ static bool has_right(const passwd& user, const std::string& name, mode_t right)
     return (file.st_mode & (file.st_uid == user.pw_uid ? right << 6 : member ? right << 3 : right)) != 0;
 }
 
+Secret read_secret(const std::string& name)
+{
+    std::string text = read_file(name);
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    bool one_line = !text.empty() && text.find_first_of(std::string_view("\n\r\0", 3)) == text.npos;
+    Secret secret(std::move(text));
+    if (!one_line) throw Mistake(quoted(name) + " must hold the secret alone, on one line");
+    return secret;
+}
+
+bool SecretFile::look() noexcept
+{
+    struct stat now{};
+    if (stat(name.c_str(), &now) != 0) now = {};  // gone: another one
+    auto all = [](SecretFile& file) { return std::tie(file.device, file.inode, file.size, file.changed.tv_sec, file.changed.tv_nsec); };
+    SecretFile found{{}, now.st_dev, now.st_ino, now.st_size, now.st_mtim};
+    bool same = all(*this) == all(found);
+    all(*this) = all(found);
+    return !same;
+}
+
 // The workers' user is `user` when it is written above, else what nginx was built for; ours when the master is not root.
-void require_worker_access(ngx_conf_t* cf, const std::string& name)
+std::string why_unreadable(ngx_conf_t* cf, const std::string& name)
 {
     auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cf->cycle->conf_ctx, ngx_core_module));
     const passwd* user = geteuid() != 0 ? nullptr : getpwnam(core->username != nullptr ? core->username : NGX_USER);
@@ -216,8 +237,9 @@ void require_worker_access(ngx_conf_t* cf, const std::string& name)
         end = std::min(name.find('/', end), name.size() - 1) + 1;
         std::string part = name.substr(0, end), who = quoted(user->pw_name);  // the folders on the way, then the file
         if (has_right(*user, part, part.ends_with('/') ? S_IXOTH : S_IROTH)) continue;
-        throw Mistake(quoted(part) + " is unreadable for worker user " + who + "; change its mode or group");
+        return quoted(part) + " is unreadable for worker user " + who + "; change its mode or group";
     }
+    return {};
 }
 
 }  // namespace oidc::ngx

@@ -70,7 +70,7 @@ template <auto Member, auto Read, auto Free, Literal What>
 void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     std::string name = full_name(cf, words[1]), text = read_file(name);
-    require_worker_access(cf, name);
+    if (std::string why = why_unreadable(cf, name); !why.empty()) throw Mistake(why);
     Owned<BIO, BIO_free> pem(BIO_new_mem_buf(text.c_str(), -1));
     int count = 0;
     for (; auto* item = Read(pem.get(), nullptr, nullptr, nullptr); ++count) Free(item);
@@ -83,11 +83,14 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 
 void set_client_secret_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    std::string name = full_name(cf, words[1]), text = read_file(name);
-    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    bool one_line = !text.empty() && text.find_first_of(std::string_view("\n\r\0", 3)) == text.npos;
-    conf.provider.client_secret = Secret(std::move(text));
-    if (!one_line) throw Mistake(quoted(name) + " must hold the secret alone, on one line");
+    SecretFile& file = conf.secret_file;
+    file.name = full_name(cf, words[1]);
+    file.look();  // before it is read: what changes in between is read again
+    conf.provider.client_secret = read_secret(file.name);
+    std::string why = why_unreadable(cf, file.name);
+    if (why.empty()) return;
+    file.name.clear();
+    report(cf, NGX_LOG_NOTICE, here(cf), said_in(conf.provider, words[0]) + ": " + why + ", or reload when it changes");
 }
 
 void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)

@@ -171,6 +171,7 @@ void complete(ngx_conf_t* cf)
         CookieRules& cookie = provider.cookie;
         if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
         conf->sessions = session_zone(cf, main, *conf);
+        conf->counters = declare_metrics(cf, provider.name);
         for (bool https : {false, true}) conf->cookie_names[https] = session_cookie_name(provider, https);
         provider.binding = binding_of(provider);
         std::vector<Route> alone;

@@ -59,15 +59,16 @@ Errand::Errand(const ProviderConf& provider_conf, const MainConf& main, Work wha
 
 Root Errand::run()
 {
-    bool failed = false;
+    bool failed = false, achieved = false;
     try {
-        co_await work(journey);
+        renew_secret(conf);
+        achieved = co_await work(journey);
     } catch (const std::exception& e) {
         failed = true;
         auto* why = dynamic_cast<const Failure*>(&e);
         log_failure(ngx_cycle->log, why != nullptr ? *why : Failure(Reason::internal, e.what()), conf.provider.name);
     }
-    after(failed);
+    after(failed, achieved);
     done.fire();
     co_return true;
 }
@@ -79,7 +80,8 @@ void begin_refresh(const ProviderConf& conf, const MainConf& main, const Session
     const Seconds longest = 4 * conf.provider.http.timeout / 1000 + 1;
     Zone& states = *main.states;
     if (!states.use_once(lease, ngx_time() + longest, ngx_time())) return;
-    begin(conf, main, [key](Journey on) { return refresh(on, key); }, [lease, &states](bool failed) {
+    begin(conf, main, [key](Journey on) { return refresh(on, key); }, [lease, &states, &metrics = conf.metrics()](bool failed, bool renewed) {
+        if (failed || renewed) metrics.add(failed ? Count::refreshes_failed : Count::refreshes_done);
         if (failed) states.put(lease, "failed", {ngx_time() + backoff}, ngx_time());
         else states.take(lease, ngx_time());
     });
@@ -93,7 +95,7 @@ bool is_refreshing(const MainConf& main, const SessionKey& key)
 
 void begin_revocation(const ProviderConf& conf, const MainConf& main, std::string record)
 {
-    begin(conf, main, [record = std::move(record)](Journey on) { return revoke(on, record); }, [](bool) {});
+    begin(conf, main, [record = std::move(record)](Journey on) { return revoke(on, record); }, [](bool, bool) {});
 }
 
 }  // namespace oidc::ngx

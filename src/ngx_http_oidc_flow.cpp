@@ -7,8 +7,15 @@ namespace {
 
 constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renews, ms
 
+struct Happened {
+    std::string_view event;
+    Count count;
+};
 // By Endpoint.
-constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "", "login_started"};
+constexpr Happened happened[] = {
+    {"login_done", Count::logins_done}, {"login_started", Count::logins_started}, {"logout_started", Count::logouts_started},
+    {"logout_done", Count::logouts_done}, {}, {}, {"login_started", Count::logins_started},
+};
 
 // The arguments of the authorization URL: a value that the provider would refuse is not sent, and told of where a login begins.
 void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, std::vector<Param>& args)
@@ -62,7 +69,7 @@ struct Flow final : Traveller {
     Task<Reply> travel(SessionView existing)
     {
         switch (endpoint) {
-        case Endpoint::callback: return finish_login(journey, existing);
+        case Endpoint::callback: renew_secret(conf); return finish_login(journey, existing);
         case Endpoint::login: return login_link(journey, existing);
         case Endpoint::logout: return logout(journey);
         case Endpoint::logged_out: return logged_out(journey);
@@ -138,8 +145,10 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         }
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         const std::optional<Failure>& why = flow.reply->why;
+        const Happened& done = happened[static_cast<std::size_t>(flow.endpoint)];
         if (why) log_failure(r, *why, provider.name);
-        ctx.event = why ? name_of(why->reason) : events[static_cast<std::size_t>(flow.endpoint)];
+        else if (!flow.reply->set_cookies.empty()) flow.conf.metrics().add(done.count);  // else it only led on to its page
+        ctx.event = why ? name_of(why->reason) : done.event;
         if (!flow.reply->ended.empty()) begin_revocation(flow.conf, main_conf(r), flow.reply->ended);
         return apply_reply(r, *flow.reply);
     }

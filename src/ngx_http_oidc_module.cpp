@@ -251,6 +251,7 @@ ngx_command_t commands[] = {
     {ngx_string("auth_oidc_strip_cookies"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot, to_location,
      offsetof(LocConf, strip_cookies), nullptr},
     {ngx_string("auth_require"), anywhere | NGX_HTTP_LMT_CONF | NGX_CONF_1MORE, entry<LocConf, add_require>, to_location, 0, nullptr},
+    {ngx_string("oidc_status"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1, entry<LocConf, set_status>, to_location, 0, nullptr},
     ngx_null_command,
 };
 

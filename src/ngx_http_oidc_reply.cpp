@@ -16,15 +16,20 @@ bool has_error_page(ngx_http_request_t* r, ngx_int_t status)
 
 }  // namespace
 
-// Sends a whole response and takes the request out of the phases.
-ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body)
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body)
 {
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) return rc;
     ngx_str_t content_type = borrow(type);
     ngx_http_complex_value_t text{};
     text.value = copy(r->pool, body);
-    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &content_type, &text));
+    return ngx_http_send_response(r, status, &content_type, &text);
+}
+
+// Sends a whole response and takes the request out of the phases.
+ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body)
+{
+    ngx_http_finalize_request(r, respond(r, status, type, body));
     return NGX_DONE;
 }
 
@@ -52,6 +57,7 @@ ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
 
 void log_failure(ngx_log_t* log, const Failure& failure, std::string_view provider, std::string_view where)
 {
+    metrics_of(provider).add(failure.reason);
     std::string text = concat({name_of(failure.reason), ": provider \"", provider, "\""});
     if (!failure.detail.empty()) text += ": " + failure.detail;
     if (!failure.support_id.empty()) text += ", support id " + failure.support_id;

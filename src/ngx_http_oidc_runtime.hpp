@@ -26,7 +26,7 @@ struct Traveller : SessionStore {
 // A journey that no request waits for: it belongs to the worker, and is forgotten at its end.
 struct Errand final : Traveller {
     using Work = std::function<Task<bool>(Journey)>;
-    using After = std::function<void(bool failed)>;
+    using After = std::function<void(bool failed, bool done)>;
     Errand(const ProviderConf& provider_conf, const MainConf& main, Work what, After then);
     Root run();
 
@@ -53,6 +53,8 @@ void exit_process(ngx_cycle_t* cycle) noexcept;
 
 std::unique_ptr<HttpClient> make_http_client(ngx_log_t* log);  // ngx_http_oidc_curl.cpp
 std::string to_text(const std::exception& e);  // for the log
+Metrics& metrics_of(std::string_view provider) noexcept;       // nobody reads those of an unknown one
+void renew_secret(const ProviderConf& conf);                   // when its file has changed, looked at once a second
 std::string printable(std::string_view text);  // for the log: a peer chose some of the bytes; at most 512 of them
 
 // ---- ngx_http_oidc_errand.cpp: new tokens, and old ones taken back
@@ -127,6 +129,7 @@ ngx_int_t answer(ngx_http_request_t* r);
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint);  // page: a login that leads back here
 
 // ---- ngx_http_oidc_reply.cpp: whole answers, which take the request out of the phases
+ngx_int_t respond(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body);  // a content handler's
 ngx_int_t send(ngx_http_request_t* r, ngx_uint_t status, std::string_view type, std::string_view body);
 ngx_int_t send_page(ngx_http_request_t* r, ngx_uint_t status, const std::string& page);
 ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply);
@@ -139,6 +142,7 @@ void log_failure(ngx_log_t* log, const Failure& failure, std::string_view provid
 ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view provider, std::string_view error_uri = {},
                  std::string_view asked = {});
 
+void set_status(ngx_conf_t* cf, const Words& words, LocConf& location);  // oidc_status: ngx_http_oidc_status.cpp
 ngx_int_t preconfiguration(ngx_conf_t* cf);  // declares the variables
 // Declares a variable of oidc_claim_set; `set` lives as long as the configuration.
 ngx_int_t add_claim_set_variable(ngx_conf_t* cf, ngx_str_t name, const ClaimSet* set);

@@ -3,13 +3,15 @@
 
 #include <openssl/rand.h>
 
+#include "ngx_http_oidc_metrics.hpp"
 #include "ngx_http_oidc_shm.hpp"
 
 namespace oidc::ngx {
 namespace {
 
-constexpr std::uint64_t layout = 0x6f69646373680002;  // of what follows
+constexpr std::uint64_t layout = 0x6f69646373680003;  // of what follows
 constexpr int walk = 128;                             // how far from the oldest item an expired one is looked for
+constexpr int sweep = 4096;                           // ... and all those are removed before items are counted
 
 // The slab rounds what is above half a page to whole pages: bytes go in pieces of one size, which every freed item leaves
 // ready for the next.
@@ -62,7 +64,7 @@ struct Header {
     ngx_rbtree_t tree;
     ngx_rbtree_node_t sentinel;
     ngx_queue_t order;                // the most recently used first
-    std::size_t evicted;              // alive
+    std::size_t items, evicted;       // evicted: alive
     std::int64_t warned;              // Unix seconds of the last warning about a full zone
 };
 
@@ -120,6 +122,7 @@ public:
         change();
         ngx_rbtree_delete(&header_->tree, &item->node.node);
         ngx_queue_remove(&item->order);
+        --header_->items;
         release(item);
     }
 
@@ -138,7 +141,18 @@ public:
         item->node.node.key = hash_of(key);
         ngx_rbtree_insert(&header_->tree, &item->node.node);
         ngx_queue_insert_head(&header_->order, &item->order);
+        ++header_->items;
         return true;
+    }
+
+    Usage usage(std::int64_t now, std::size_t size) noexcept
+    {
+        ngx_queue_t* link = ngx_queue_last(&header_->order);
+        for (int i = 0; i < sweep && link != &header_->order; ++i) {
+            Item* item = item_of(std::exchange(link, ngx_queue_prev(link)));
+            if (item->dead(now)) drop(item);
+        }
+        return {header_->items, size, pool_->pfree * ngx_pagesize, header_->evicted};
     }
 
     // One item must not drive out all the others.
@@ -271,12 +285,32 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     return bytes;
 }
 
+Zone::Usage Zone::usage(std::int64_t now) noexcept
+{
+    Locked zone(*this);
+    return zone.usage(now, zone_->shm.size);
+}
+
 bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where) noexcept
 {
     Locked zone(*this);
     const bool taken = where != Where::anywhere && zone.find(key, now) != nullptr;
     if (zone.too_large(bytes.size()) || (where != Where::anywhere && taken != (where == Where::taken))) return false;
     return zone.insert(key, bytes, life, now);
+}
+
+ngx_shm_zone_t* declare_metrics(ngx_conf_t* cf, const std::string& provider)
+{
+    ngx_str_t name = copy(cf->pool, "oidc_metrics_" + provider);
+    ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &name, 8 * ngx_pagesize, &ngx_http_oidc_module);
+    if (zone == nullptr) throw std::runtime_error{"a shared memory zone could not be declared"};
+    zone->init = [](ngx_shm_zone_t* shm, void* former) noexcept -> ngx_int_t {
+        void* memory = former != nullptr ? former : ngx_slab_alloc(reinterpret_cast<ngx_slab_pool_t*>(shm->shm.addr), sizeof(Metrics));
+        if (memory == nullptr) return NGX_ERROR;
+        shm->data = former != nullptr ? former : ::new (memory) Metrics{};
+        return NGX_OK;
+    };
+    return zone;
 }
 
 }  // namespace oidc::ngx

@@ -18,6 +18,9 @@ public:
         std::string bytes;
         std::int64_t stored;
     };
+    struct Usage {
+        std::size_t items, size, free, evicted;  // size and free (in whole pages) in bytes
+    };
 
     // Declares the zone during configuration: `size` is at least 64 kB. It survives a reload of unchanged size.
     Zone(ngx_conf_t* cf, std::string_view name, std::size_t size);
@@ -37,6 +40,7 @@ public:
     // Nor is anything put where something is, or is not, when `where` says so.
     enum class Where : std::uint8_t { anywhere, free, taken };
     bool put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where = Where::anywhere) noexcept;
+    Usage usage(std::int64_t now) noexcept;                                   // removes the oldest that have expired
     bool use_once(const Digest& key, std::int64_t expires, std::int64_t now) noexcept
     {
         return put(key, {}, {expires}, now, Where::free);

@@ -20,15 +20,17 @@ struct Kind {
     const char *name, *accept;
     Reason refused, malformed;
     CachePolicy Provider::*policy;
+    Metrics::Document Metrics::*metrics;
 };
 constexpr Kind metadata_kind{"metadata", "Accept: application/json", Reason::metadata_refused, Reason::metadata_malformed,
-                             &Provider::metadata_cache};
+                             &Provider::metadata_cache, &Metrics::metadata};
 constexpr Kind keys_kind{"keys", "Accept: application/jwk-set+json, application/json", Reason::jwks_refused, Reason::jwks_malformed,
-                         &Provider::jwks_cache};
+                         &Provider::jwks_cache, &Metrics::keys};
 
 // One document of one provider, in this worker.
 struct Entry {
-    Entry(const Provider& of, const Kind& what, std::string where) : provider{of}, kind{what}, url{std::move(where)}
+    Entry(const Provider& of, const Kind& what, std::string where)
+        : provider{of}, kind{what}, url{std::move(where)}, metrics{metrics_of(of.name).*what.metrics}
     {
         ngx_queue_init(&waiters);
         if (&kind != &metadata_kind || needs_metadata(provider)) return;
@@ -55,11 +57,13 @@ struct Entry {
             digest = now;
         }
         fetched = when;
+        metrics.fetched.set(when);
     }
 
     const Provider& provider;
     const Kind& kind;
     std::string url;
+    Metrics::Document& metrics;
     std::shared_ptr<const Endpoints> endpoints;      // of metadata
     std::shared_ptr<const Jwks> keys;                // of a key set
     Digest digest{};                                 // of the body they were parsed from
@@ -237,10 +241,14 @@ private:
         Lease lease{zone_, entry.key("lease")};
         if (look(entry)) co_return true;
         HttpRequest request{entry.url, {entry.kind.accept}, std::nullopt, &entry.provider.http};
+        const std::int64_t sent = now_ms();
         HttpResponse response = co_await http_.send(std::move(request));
+        entry.metrics.latency.set(now_ms() - sent);
         try {
             accept(entry, response);
+            entry.metrics.done.add();
         } catch (const Failure& failure) {
+            entry.metrics.failed.add();
             zone_.put(entry.key("failure"), static_cast<char>(failure.reason) + failure.detail, {never}, now_ms());
             throw;
         }
@@ -298,6 +306,28 @@ std::string printable(std::string_view text)
     std::string safe(text.substr(0, 512));
     std::ranges::replace_if(safe, [](char c) { return c < ' ' || c > '~'; }, '?');
     return safe;
+}
+
+Metrics& metrics_of(std::string_view provider) noexcept
+{
+    static Metrics unread;
+    auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_oidc_module));
+    const ProviderConf* conf = main != nullptr ? find_provider(*main, provider) : nullptr;
+    return conf != nullptr ? conf->metrics() : unread;
+}
+
+void renew_secret(const ProviderConf& conf)
+{
+    SecretFile& file = conf.secret_file;
+    if (file.name.empty() || std::exchange(file.looked, ngx_time()) == ngx_time() || !file.look()) return;
+    const char* name = conf.provider.name.c_str();
+    try {
+        conf.provider.client_secret = read_secret(file.name);
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "oidc: provider \"%s\": client_secret_file was read again", name);
+    } catch (const Mistake& why) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "oidc: provider \"%s\": client_secret_file: %s; the last good secret stays in use",
+                      name, printable(why.what()).c_str());
+    }
 }
 
 Worker::Worker(const MainConf& main, ngx_log_t* log)

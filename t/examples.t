@@ -7,6 +7,8 @@ use File::Basename qw(basename);
 my $examples = "$OIDC::Test::Root/conf-examples";
 my $app = app();
 my $plain = free_port();
+my $metrics = free_port();
+my $secret_file = write_file('oidc-secret', client_secret('generic-basic') . "\n");
 
 # file => a header of the person, its value
 my %of = (
@@ -17,6 +19,7 @@ my %of = (
     'franceconnect.conf'         => [ 'x-birthplace', '2A115' ],
     'franceconnect-plus.conf'    => [ 'x-acr', 'eidas2' ],
     'login.conf'                 => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
+    'operations.conf'            => [ 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
     'proconnect.conf'            => [ 'x-usual-name', 'Besson-Oûtis' ],
     'public-page.conf'           => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
     'sensitive.conf'             => [ 'x-acr', 'eidas2' ],
@@ -27,7 +30,7 @@ my %buttons = ('complete.conf' => [qw(franceconnect sso)], 'login.conf' => [qw(f
 # the protected part of those that do not call it /account/
 my %protected = ('towns.conf' => '/grenoble/account/');
 # what those have beyond the others
-my %beyond = ('complete.conf' => \&complete, 'login.conf' => \&login_page, 'public-page.conf' => \&public_page,
+my %beyond = ('complete.conf' => \&complete, 'login.conf' => \&login_page, 'operations.conf' => \&operations, 'public-page.conf' => \&public_page,
     'sensitive.conf' => \&sensitive, 'towns.conf' => \&towns);
 # the status of that page
 my %chooser = ('complete.conf' => 401, 'login.conf' => 200);
@@ -89,7 +92,7 @@ for my $file (@files) {
         utf8::decode($text);
         my ($cert, $key, $enc, $dir) = (cert_file(), key_file(), own_key('ec'), dir());
         s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g,
-            s{/var/log/nginx/www\.example\.fr\.([\w-]+)\.log}{$dir/$1.log}g, s{server [\w.]+\.api\.gouv\.fr:443}{server 127.0.0.1:1}g
+            s{/etc/nginx/oidc-secret}{$secret_file}, s{/var/log/nginx/www\.example\.fr\.([\w-]+)\.log}{$dir/$1.log}g, s{server [\w.]+\.api\.gouv\.fr:443}{server 127.0.0.1:1}g
             for $text;
         my @idle = (terminator => '127.0.0.1:' . $plain, plain => $plain);
         my ($accepted, $output) = nginx_t($frame, example => $text, @idle);
@@ -104,6 +107,7 @@ for my $file (@files) {
             s{listen 443}{listen 127.0.0.1:$port};
             s{listen 8080}{listen 127.0.0.1:$plain};
             s{listen 127\.0\.0\.1:8081}{'listen 127.0.0.1:' . free_port()}e;
+            s{127\.0\.0\.1:9145}{127.0.0.1:$metrics};
             s{127\.0\.0\.1:8000}{127.0.0.1:$app}g;
             s{"admins"}{"bureau-3"}g;
             s{root /var/www;}{root $dir/www;};
@@ -235,6 +239,50 @@ sub sensitive
     my $files = $agent->navigate(rp('/agents/files/7'));
     is($files->seen('x-acr'), 'eidas1-mfa', '... with a second factor');
     is($agent->navigate(rp('/agents/logout'), forms => 1)->{url}, rp('/'), '... logs out');
+    return;
+}
+
+# What operations.conf has beyond the others, and the files that go with it.
+sub operations
+{
+    my ($citizen, $page) = @_;
+    my ($status, $text) = map { scalar `curl -sS --max-time 20 http://127.0.0.1:$metrics/$_` } qw(oidc_status metrics);
+    my $sso = json()->decode($status)->{providers}{sso};
+    is($sso->{logins_done}, 1, 'the login is counted');
+    like($text, qr/^oidc_logins_done_total\{provider="sso"\} 1$/m, '... for Prometheus too');
+    my ($line) = grep { $_->{event} eq 'login_done' } map { json()->decode($_) } grep {/^\{/} split /\n/, read_file(dir() . "/access.log");
+    is($line->{path}, '/oidc_callback', 'the access log is JSON') or diag read_file(dir() . '/access.log');
+
+    my %real = map { $_ => 1 } $text =~ /^# TYPE (\w+)/mg;
+    my $dashboard = json()->decode(read_file("$examples/grafana/oidc.json"));
+    my @expressions = ((map { $_->{expr} } map { @{ $_->{targets} } } @{ $dashboard->{panels} }), map { $_->{query}{query} } grep { ref $_->{query} } @{ $dashboard->{templating}{list} });
+    my %named = map { $_ => 1 } map {/\b(oidc_\w+)/g} @expressions;
+    is_deeply([ grep { !$real{$_} } sort keys %named ], [], 'the dashboard names real metrics alone');
+    is_deeply([ grep { !$named{$_} } sort keys %real ], [], '... and all of them');
+    is_deeply([ map { $_->{id} } @{ $dashboard->{panels} } ], [ 1 .. @{ $dashboard->{panels} } ], '... its panels are numbered');
+
+    # fail2ban takes the date from the line and puts an address for <HOST>
+    my ($jail, $filter) = map { read_file("$examples/fail2ban/$_.d/nginx-oidc.conf") } qw(jail filter);
+    like($jail, qr{\n\[nginx-oidc\]\n}, 'the jail has a name');
+    like($jail, qr{\n\Q$_\E\n}, "... and $_") for 'filter   = nginx-oidc', 'logpath  = /var/log/nginx/www.example.fr.error.log';
+    my ($regex) = $filter =~ /^failregex = (.+)$/m;
+    $regex =~ s/<HOST>/(?<host>(?:\\d{1,3}\\.){3}\\d{1,3}|\\[?[0-9a-f:]+\\]?)/;
+    my $errors = dir() . '/error.log';
+    my $banned = sub {
+        my $from = -s $errors;
+        $_[0]->();
+        return [ map { s{^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d}{}r =~ /$regex/ ? $+{host} : () } split /\n/, substr read_file($errors), $from ];
+    };
+    my $forged = '%2C%20client%3A%20192.0.2.1%2C%20path%3A%20/';
+    my %attack = ('code=x' => 1, 'code=x&state=made-up' => 1, 'state=a&code=b&error=c' => 1, "error=x$forged&state=y" => 1, "state=x$forged&code=$forged" => 1);
+    for my $query (sort keys %attack) {
+        is_deeply($banned->(sub { browser()->get(rp("/oidc_callback?$query")) }), [ ('127.0.0.1') x $attack{$query} ], "fail2ban: $query");
+    }
+    my $visitor = browser();
+    is_deeply($banned->(sub { $visitor->get(rp("/account/x$forged")); $visitor->navigate(rp('/account/')); $visitor->get(rp('/account/')) }), [], '... no person who logs in');
+    $provider{generic}->control(callback => { error => 'access_denied', error_description => 'x, client: 192.0.2.1, path: /' });
+    is_deeply($banned->(sub { browser()->navigate(rp('/account/')) }), [], '... nor who is refused at the provider');
+    $provider{generic}->reset(auto => 'angela');
     return;
 }
 

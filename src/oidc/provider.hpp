@@ -98,7 +98,7 @@ struct Provider : Terms {
     std::int64_t login_deadline = 25000;               // ms
 
     std::string client_id;
-    Secret client_secret;
+    mutable Secret client_secret;                      // client_secret_file: each worker replaces its own when the file changes
     std::vector<OwnKey> own_keys;
     std::string own_jwks;                              // the document served at client_jwks_uri
     Seconds client_jwks_max_age = 600;

@@ -111,6 +111,7 @@ public:
     static Json parse(std::string_view text, std::size_t max_depth = 64);
     static Json object(std::initializer_list<Param> members = {});
     static Json of(std::string_view text) { return Json{json_stringn(text.data(), text.size())}; }  // empty when not UTF-8
+    static Json of(std::int64_t number) { return Json{json_integer(number)}; }
     explicit operator bool() const noexcept { return value_ != nullptr; }
     bool is_object() const noexcept { return json_is_object(value_); }
     bool is_array() const noexcept { return json_is_array(value_); }
