@@ -272,7 +272,8 @@ ngx_int_t answer(ngx_http_request_t* r)
         if (leave == Leave::refuse) return refuse_script(r, asked);
     }
     const ProviderConf* conf = nullptr;
-    auto choose = route->endpoint == Endpoint::logout ? who_leaves : route->endpoint == Endpoint::initiate ? who_is_named : who_answers;
+    Endpoint at = route->endpoint;
+    auto choose = at == Endpoint::logout ? who_leaves : at == Endpoint::initiate ? who_is_named : who_answers;
     if (route->providers.size() > 1) conf = choose(r, route->providers);
     if (conf == nullptr) conf = route->providers.front();
     if (route->endpoint == Endpoint::callback && posted != conf->provider.form_post)

@@ -174,7 +174,7 @@ ngx_int_t decide(ngx_http_request_t* r)
     return challenge.empty() ? check_require(r) : unauthenticated(r, auth.conf, challenge);
 }
 
-// The query of a callback holds a live code, that of another site's login who the person is, and nginx writes the request line to its logs.
+// A callback's query holds a live code, another site's login a person's name, and nginx writes the request line to its logs.
 void hide_code(ngx_http_request_t* r)
 {
     const Route* route = find_route(r, view(r->uri));
