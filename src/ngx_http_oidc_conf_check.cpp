@@ -83,6 +83,10 @@ struct Completion {
 
     void check_arguments() const
     {
+        std::string refusal = why_refused(profile, "response_mode", nullptr);
+        refuse_if(provider.form_post && !refusal.empty(), "response_mode form_post", refusal);
+        refuse_if(provider.form_post && provider.redirect_uri.starts_with("http:"), "response_mode form_post",
+                  "the provider posts from its own site, and browsers then bring cookies of https alone; write an https redirect_uri");
         for (const std::string& level : provider.acr_default) {
             std::string known;
             for (const AcrOrder& order : profile.acr_orders) known += " " + join(order, " ");
@@ -160,6 +164,8 @@ struct Completion {
                   "browsers withhold it after the provider's redirect: logins would loop; use lax");
         refuse_if(cookie.samesite == SameSite::none && off, "cookie_samesite none",
                   "browsers accept it on Secure cookies alone; remove \"cookie_secure off\"");
+        refuse_if(provider.form_post && off, "response_mode form_post",
+                  "the provider posts from its own site, and browsers then bring Secure cookies alone; remove \"cookie_secure off\"");
         bool host = cookie.name_given ? begins("__Host-") : !off;
         std::string remedy = cookie.name_given ? "; choose another cookie_name" : "; name the cookie with cookie_name";
         refuse_if(off && (host || begins("__Secure-")), "cookie_secure off",

@@ -238,6 +238,8 @@ constexpr Directive directives[] = {
     {"sector_identifier_uri", 1, 1, set<like<parse_endpoint_path, "/redirect_uris.json">, &Provider::sector_identifier_uri>},
     {"scope", 1, many, set<parse_scope, &Provider::scope>},
     {"redirect_uri", 1, 1, set<like<parse_endpoint_uri, "/oidc_callback">, &Provider::redirect_uri>},
+    {"response_mode", 1, 1, set<is_form_post, &Provider::form_post>},
+    {"initiate_login_uri", 1, 1, set<like<parse_endpoint_path, "/initiate_login">, &Provider::initiate_login_uri>},
     {"login_uri", 1, 1, set<like<parse_endpoint_path, "/login">, &Provider::login_uri>},
     {"logout_uri", 1, 1, set<like<parse_endpoint_path, "/logout">, &Provider::logout_uri>},
     {"post_logout_uri", 1, 1, set<like<parse_endpoint_uri, "/logged_out">, &Provider::post_logout_uri>},

@@ -23,6 +23,7 @@ constexpr EndpointRow endpoint_rows[] = {
     {Endpoint::logged_out, "post_logout_uri", &Provider::post_logout_uri, true},
     {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
     {Endpoint::sector, "sector_identifier_uri", &Provider::sector_identifier_uri, true},
+    {Endpoint::initiate, "initiate_login_uri", &Provider::initiate_login_uri, true},
 };
 
 // Throws Mistake for two on one path, unless something in the request tells the providers apart.

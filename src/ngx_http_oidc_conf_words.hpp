@@ -22,6 +22,7 @@ inline bool holds_metadata(std::size_t size) { return size >= 4096; }
 inline bool is_bare_path(std::string_view path) { return path.find_first_of("?%#") == path.npos; }
 inline bool has_no_query(std::string_view url) { return url.find('?') == url.npos; }
 inline bool is_on(std::string_view text) { return parse_name(text, "on off") == 0; }
+inline bool is_form_post(std::string_view text) { return parse_name(text, "query form_post") == 1; }
 inline bool is_required(std::string_view text) { return parse_name(text, "required off") == 0; }
 inline bool is_word(std::string_view text, const char* without)
 {

@@ -15,12 +15,13 @@ struct Happened {
 constexpr Happened happened[] = {
     {"login_done", Count::logins_done}, {"login_started", Count::logins_started}, {"logout_started", Count::logouts_started},
     {"logout_done", Count::logouts_done}, {}, {}, {"login_started", Count::logins_started},
+    {"login_started", Count::logins_started},
 };
 
 // The arguments of the authorization URL: a value that the provider would refuse is not sent, and told of where a login begins.
 void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, std::vector<Param>& args)
 {
-    bool begins = endpoint == Endpoint::page || endpoint == Endpoint::login;
+    bool begins = endpoint == Endpoint::page || endpoint == Endpoint::login || endpoint == Endpoint::initiate;
     if (!begins && endpoint != Endpoint::callback) return;  // which may begin the login again
     for (const AuthArg& arg : conf.args) {
         std::string value(evaluate(r, arg.value));
@@ -71,6 +72,7 @@ struct Flow final : Traveller {
         switch (endpoint) {
         case Endpoint::callback: renew_secret(conf); return finish_login(journey, existing);
         case Endpoint::login: return login_link(journey, existing);
+        case Endpoint::initiate: return initiated_login(journey);
         case Endpoint::logout: return logout(journey);
         case Endpoint::logged_out: return logged_out(journey);
         case Endpoint::refresh: return await_refresh();
@@ -216,6 +218,22 @@ const ProviderConf* who_answers(ngx_http_request_t* r, const std::vector<const P
     return nullptr;
 }
 
+bool may_post(const Route& route)
+{
+    auto posts = [](const ProviderConf* each) { return each->provider.form_post; };
+    bool callback = route.endpoint == Endpoint::callback && std::ranges::any_of(route.providers, posts);
+    return callback || route.endpoint == Endpoint::logout || route.endpoint == Endpoint::initiate;
+}
+
+// By the issuer that another site names.
+const ProviderConf* who_is_named(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
+{
+    std::vector<Param> params = parse_query(view(r->args)).value_or(std::vector<Param>());
+    auto is_named = [&](const ProviderConf* conf) { return conf->provider.issuer == last_value(params, "iss"); };
+    auto named = std::ranges::find_if(providers, is_named);
+    return named != providers.end() ? *named : nullptr;
+}
+
 // By the session that the browser has; nullptr: none. Of several the first goes on to its provider, the others end here.
 const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const ProviderConf*>& providers)
 {
@@ -252,8 +270,9 @@ ngx_int_t answer(ngx_http_request_t* r)
     if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
     const Route* route = find_route(r, view(r->uri));
     if (route == nullptr) return NGX_DECLINED;
-    bool posted = r->method == NGX_HTTP_POST && route->endpoint == Endpoint::logout;
+    bool posted = r->method == NGX_HTTP_POST && may_post(*route);
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD && !posted) return NGX_HTTP_NOT_ALLOWED;
+    if (ngx_int_t rc = posted && route->endpoint != Endpoint::logout ? read_form(r) : NGX_OK; rc != NGX_OK) return rc;
     if (route->endpoint == Endpoint::logout) {
         auto method = [](const ProviderConf* each) { return each->provider.logout_method; };
         const ProviderConf& asked = **std::ranges::min_element(route->providers, {}, method);
@@ -262,8 +281,13 @@ ngx_int_t answer(ngx_http_request_t* r)
         if (leave == Leave::refuse) return refuse_script(r, asked);
     }
     const ProviderConf* conf = nullptr;
-    if (route->providers.size() > 1) conf = (route->endpoint == Endpoint::logout ? who_leaves : who_answers)(r, route->providers);
+    Endpoint at = route->endpoint;
+    auto choose = at == Endpoint::logout ? who_leaves : at == Endpoint::initiate ? who_is_named : who_answers;
+    if (route->providers.size() > 1) conf = choose(r, route->providers);
     if (conf == nullptr) conf = route->providers.front();
+    if (route->endpoint == Endpoint::callback && posted != conf->provider.form_post)
+        return refuse(r, Failure(Reason::callback_malformed, "response_mode says that it comes otherwise"), conf->provider.name,
+                      conf->provider.error_uri);
     if (route->endpoint == Endpoint::sector) return send(r, NGX_HTTP_OK, "application/json", redirect_uris(r, route->providers));
     if (route->endpoint != Endpoint::jwks) return begin_flow(r, *conf, route->endpoint);
     add_header(r, "Cache-Control", "public, max-age=" + std::to_string(conf->provider.client_jwks_max_age));

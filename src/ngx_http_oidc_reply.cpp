@@ -91,6 +91,10 @@ ngx_int_t refuse(ngx_http_request_t* r, const Failure& failure, std::string_view
     add_header(r, "Cache-Control", "no-store");
     if (!error_uri.empty()) {
         r->err_status = static_cast<ngx_uint_t>(ctx->error_status);
+        if (r->method == NGX_HTTP_POST) {  // of a callback: the page is one to get
+            r->method = NGX_HTTP_GET;
+            r->method_name = ngx_http_core_get_method;
+        }
         ngx_str_t uri = borrow(error_uri), args{};
         ngx_http_internal_redirect(r, &uri, &args);
     }

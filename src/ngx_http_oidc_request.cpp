@@ -174,13 +174,14 @@ ngx_int_t decide(ngx_http_request_t* r)
     return challenge.empty() ? check_require(r) : unauthenticated(r, auth.conf, challenge);
 }
 
-// The query of a callback holds a live code, and nginx writes the request line to its logs.
+// A callback's query holds a live code, another site's login a person's name, and nginx writes the request line to its logs.
 void hide_code(ngx_http_request_t* r)
 {
     const Route* route = find_route(r, view(r->uri));
     std::string_view line = view(r->request_line);
     std::size_t query = line.find('?'), version = std::min(line.rfind(" HTTP/"), line.size());
-    if (route == nullptr || route->endpoint != Endpoint::callback || query >= version) return;
+    if (route == nullptr || query >= version) return;
+    if (route->endpoint != Endpoint::callback && route->endpoint != Endpoint::initiate) return;
     r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
 }
 

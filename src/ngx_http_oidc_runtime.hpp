@@ -63,6 +63,11 @@ void begin_refresh(const ProviderConf& conf, const MainConf& main, const Session
 bool is_refreshing(const MainConf& main, const SessionKey& key);
 void begin_revocation(const ProviderConf& conf, const MainConf& main, std::string record);
 
+// ---- ngx_http_oidc_form.cpp
+// NGX_OK: the form stands where the query stood, in r->args. NGX_DONE: it is still arriving, the phase's handler will be called again.
+// Else why there is none. It fits client_body_buffer_size: a form never lies on the disk.
+ngx_int_t read_form(ngx_http_request_t* r);
+
 struct Flow;
 
 // Lives in the pool of the main request; found again after an internal redirect.

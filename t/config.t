@@ -32,7 +32,7 @@ accepted('every directive', kind => 'generic', block => <<'ALL', http => 'oidc_c
     iss_parameter required; clock_skew 30s; state_timeout 10m; state_limit 4; session_idle_timeout 30m; session_max_lifetime off;
     login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /app/out; redirect_uri /app/callback;
     post_logout_uri https://www.example.fr/oidc/out; cookie_name sid; cookie_domain example.fr; cookie_path /app;
-    cookie_samesite none; cookie_secure on;
+    cookie_samesite none; cookie_secure on; response_mode form_post; initiate_login_uri /app/third;
 ALL
 accepted('another environment',     kind => 'none',
     block => "profile proconnect environment=integration network=rie; client_id c; client_secret $hex;");
@@ -157,6 +157,7 @@ my @cases = (
         [ login_uri => '/login' ], [ logout_uri => '/logout' ], [ client_jwks_uri => '/oidc_jwks' ] ),
     [ generic => 'redirect_uri http://www.example.fr/cb; #!',
         'redirect_uri: "http://www.example.fr/cb" must be https; plain http is for loopback hosts alone' ],
+    [ generic => 'response_mode fragment; #!', 'response_mode: invalid value "fragment", it can be query, form_post' ],
     [ generic => 'login_uri /a?b; #!',
         'login_uri: "/a?b" is no plain path: it starts with "/" and has no query, escape or empty segment' ],
     [ generic => 'logout_uri /a//b; #!',

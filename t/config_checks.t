@@ -26,6 +26,16 @@ my @cases = (
         'claims: FranceConnect+ wants claims to name amr, acr and auth_time of the id_token alone' ],
     [ pc => 'login_hint jean; #!', 'login_hint: ProConnect wants login_hint to be an e-mail address' ],
     [ pc => 'auth_args siret_hint 123; #!', 'auth_args: ProConnect wants siret_hint to be 14 digits' ],
+    [ fc => 'response_mode form_post; #!',
+        'response_mode form_post: FranceConnect does not know the parameter "response_mode"; remove it' ],
+    [ fcp => 'response_mode form_post; #!',
+        'response_mode form_post: FranceConnect+ does not know the parameter "response_mode"; remove it' ],
+    [ generic => "cookie_secure off; cookie_name c;\nresponse_mode form_post; #!",
+        'response_mode form_post: the provider posts from its own site, and browsers then bring Secure cookies alone; '
+        . 'remove "cookie_secure off"' ],
+    [ generic => "redirect_uri http://localhost/cb;\nresponse_mode form_post; #!",
+        'response_mode form_post: the provider posts from its own site, and browsers then bring cookies of https alone; '
+        . 'write an https redirect_uri' ],
     [ fc => 'acr_values eidas2; #!', 'acr_values: FranceConnect has no level "eidas2", it has eidas1' ],
     [ fcp => 'acr_values eidas1; #!', 'acr_values: FranceConnect+ has no level "eidas1", it has eidas2 eidas3' ],
     [ fc => 'id_token_signing_alg PS256; #!',
@@ -119,6 +129,13 @@ refused('client_jwks_uri of oidc_provider "q" and client_jwks_uri of oidc_provid
 accepted('the same path in two servers, one provider each', kind => 'generic', block => 'login_uri /in;',
     http => "oidc_provider q { $other login_uri /in; }",
     servers => 'server { listen 127.0.0.1:8080; auth_oidc p; } server { listen 127.0.0.1:8081; auth_oidc q; }');
+
+accepted('response_mode form_post at ProConnect', kind => 'pc', block => 'response_mode form_post;');
+accepted('response_mode query at FranceConnect', kind => 'fc', block => 'response_mode query;');
+accepted('an initiate_login_uri of two providers', kind => 'generic', block => 'initiate_login_uri /third;', location => 'auth_oidc $arg_p;',
+    http => "oidc_provider q { $other redirect_uri /b; initiate_login_uri /third; }");
+refused('initiate_login_uri of oidc_provider "p" and redirect_uri of oidc_provider "p" are both "/x"; give each a path of its own',
+    kind => 'generic', block => 'redirect_uri https://www.example.fr/x; initiate_login_uri /x;');
 
 # ---- Cookies that meet
 

@@ -21,7 +21,11 @@ std::string cookie_name(std::string_view state, const Request& request)
 // The cookie is bound to its name and to the site it was set for.
 std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
 
-CookieAttributes attributes(const Request& request) { return {{}, "/", SameSite::lax, request.https}; }
+// Of a login whose answer is a POST from another site: browsers send such a cookie along, when it is Secure.
+CookieAttributes attributes(const Provider& provider, const Request& request)
+{
+    return {{}, "/", provider.form_post ? SameSite::none : SameSite::lax, request.https || provider.form_post};
+}
 
 // Unbiased: six bits above the 62nd letter are none.
 void draw(std::span<char> letters, RandomBytes random)
@@ -72,14 +76,14 @@ void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider
     for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
         bytes += pending[i].first.size() + pending[i].second.size();
         const bool full = kept >= provider.state_limit || bytes > max_cookie_bytes;
-        if (full) reply.set_cookies.push_back(delete_cookie(pending[i].first, attributes(request)));
+        if (full) reply.set_cookies.push_back(delete_cookie(pending[i].first, attributes(provider, request)));
     }
-    reply.set_cookies.push_back(set_cookie(name, value, attributes(request), provider.state_timeout + afterlife));
+    reply.set_cookies.push_back(set_cookie(name, value, attributes(provider, request), provider.state_timeout + afterlife));
 }
 
-std::string delete_attempt(const Attempt& attempt, const Request& request)
+std::string delete_attempt(const Attempt& attempt, const Provider& provider, const Request& request)
 {
-    return delete_cookie(cookie_name(attempt.state(), request), attributes(request));
+    return delete_cookie(cookie_name(attempt.state(), request), attributes(provider, request));
 }
 
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys)
@@ -124,8 +128,8 @@ std::string keep_rounds(const Provider& provider, const Request& request, unsign
 {
     constexpr Seconds memory = 10;  // a round without a person takes a second or two
     const std::string name = own_name(request, rounds_cookie_prefix, provider.name);
-    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9U)), attributes(request), memory)
-                      : delete_cookie(name, attributes(request));
+    return number > 0 ? set_cookie(name, std::to_string(std::min(number, 9U)), attributes(provider, request), memory)
+                      : delete_cookie(name, attributes(provider, request));
 }
 
 std::string absolute_uri(const std::string& uri, const Request& request)

@@ -30,7 +30,7 @@ inline Digest use_key(const Attempt& attempt) { return sha256(attempt.state()); 
 // Adds the Set-Cookie lines that keep `attempt` in the browser and delete the oldest ones, so that state_limit and 4 kB hold.
 void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider, const Request& request, const Secret& key,
                   RandomBytes random);
-std::string delete_attempt(const Attempt& attempt, const Request& request);
+std::string delete_attempt(const Attempt& attempt, const Provider& provider, const Request& request);
 // The attempt that `state` names, when this browser holds its cookie, unaltered. nullopt: no such cookie, or not ours.
 std::optional<Attempt> open_attempt(std::string_view state, const Request& request, const std::vector<Secret>& keys);
 std::optional<Attempt> attempt_of_query(const Request& request, const std::vector<Secret>& keys);

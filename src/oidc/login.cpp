@@ -42,9 +42,10 @@ std::string authorization_url(const Provider& provider, const Endpoints& endpoin
     std::string scope = all_scopes(provider, attempt.scope), challenge, max_age, claims;
     std::string redirect_uri = absolute_uri(provider.redirect_uri, request);
     std::vector<Arg> args;
-    args.reserve(10 + request.args.size());
+    args.reserve(11 + request.args.size());
     args = {{"client_id", provider.client_id}, {"scope", scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
             {"state", attempt.state()},        {"nonce", attempt.nonce()}};
+    if (provider.form_post) args.push_back({"response_mode", "form_post"});
     if (!attempt.acr.empty() && !essential) args.push_back({"acr_values", attempt.acr});
     if (provider.max_age) args.push_back({"max_age", max_age = std::to_string(*provider.max_age)});
     for (const Param& param : request.args)
@@ -125,7 +126,7 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     }
     if (intruder) {
         Reply reply = turn_away(on, endpoints, genuine, *intruder);
-        reply.set_cookies.push_back(delete_attempt(attempt, request));
+        reply.set_cookies.push_back(delete_attempt(attempt, provider, request));
         reply.set_cookies.push_back(keep_rounds(provider, request, attempt.restarts + 1));
         co_return reply;
     }
@@ -151,8 +152,15 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     }
     Reply reply{302, request.base_url + attempt.return_path};
     reply.set_cookies = {set_cookie(name, id, session_cookie_attributes(provider, request.https)),
-                         keep_rounds(provider, request, attempt.restarts + 1), delete_attempt(attempt, request)};
+                         keep_rounds(provider, request, attempt.restarts + 1), delete_attempt(attempt, provider, request)};
     co_return reply;
+}
+
+// An absolute URL of this very site is its path.
+std::string path_here(std::string_view target, std::string_view base_url)
+{
+    const bool absolute = target.starts_with(base_url) && target.substr(base_url.size()).starts_with('/');
+    return std::string(target.substr(absolute ? base_url.size() : 0));
 }
 
 }  // namespace
@@ -201,6 +209,24 @@ Task<Reply> login_link(Journey on, SessionView existing)
     co_return co_await start_login(on, std::move(destination));
 }
 
+Task<Reply> initiated_login(Journey on)
+{
+    std::optional<std::vector<Param>> params = parse_query(on.request.query);
+    if (!params) fail(Reason::argument_refused, "the query is malformed");
+    if (once(*params, "iss") != on.provider.issuer) fail(Reason::argument_refused, "iss is no issuer that logs in here");
+    std::string target(last_value(*params, "target_link_uri")), hint(last_value(*params, "login_hint"));
+    Destination destination;
+    if (!target.empty()) destination.return_path = path_here(target, on.request.base_url);
+    if (!is_local_path(destination.return_path)) fail(Reason::return_refused, "target_link_uri is no page of this site");
+    Request asked = on.request;
+    if (!hint.empty() && why_refused(*on.provider.profile, "login_hint", &hint).empty()) {
+        std::erase_if(asked.args, [](const Param& arg) { return arg.name == "login_hint"; });
+        asked.args.push_back({"login_hint", std::move(hint)});
+    }
+    Journey hinted{on.provider, on.ports, asked};
+    co_return co_await start_login(hinted, std::move(destination));
+}
+
 // A callback that comes late, or again, leads to its page when there is a session, else its login begins once more.
 Task<Reply> finish_login(Journey on, SessionView existing)
 {
@@ -220,7 +246,7 @@ Task<Reply> finish_login(Journey on, SessionView existing)
         Destination again{attempt->return_path, attempt->restarts + 1};
         Reply reply = co_await start_login(on, std::move(again));
         reply.why = std::move(spent);
-        reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+        reply.set_cookies.push_back(delete_attempt(*attempt, on.provider, on.request));
         co_return reply;
     }
     std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);

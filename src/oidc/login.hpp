@@ -32,6 +32,8 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
 Task<Reply> start_login(Journey on, Destination destination);
 // login_uri: `?return=` a local path; with a session it leads straight there.
 Task<Reply> login_link(Journey on, SessionView existing);
+// initiate_login_uri (Core 4): another site, named by `iss`, asks for a login. With a session, too.
+Task<Reply> initiated_login(Journey on);
 // The redirect URI (3.1.2.5 to 3.1.3.7, 5.3).
 Task<Reply> finish_login(Journey on, SessionView existing);
 
@@ -46,6 +48,8 @@ Task<bool> revoke(Journey on, std::string record);
 Task<Reply> logged_out(Journey on);
 
 // ---- The query of a redirect URI (RFC 6749 4.1.2)
+// The value of a parameter that may be there once, and then not empty; "" when it is absent. Reason::callback_malformed.
+std::string once(const std::vector<Param>& params, std::string_view name);
 struct Callback {
     std::string code, state, iss, error, error_description;
 };

@@ -91,7 +91,7 @@ Task<Reply> logged_out(Journey on)
     if (spent) fail(Reason::logout_state, spent->detail);
     const bool intruder = attempt->purpose == Purpose::intruder;
     Reply reply = intruder ? Reply{302, absolute_uri(on.provider.tamper_uri, on.request)} : after_logout(on.provider, on.request);
-    reply.set_cookies.push_back(delete_attempt(*attempt, on.request));
+    reply.set_cookies.push_back(delete_attempt(*attempt, on.provider, on.request));
     co_return reply;
 }
 

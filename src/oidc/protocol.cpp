@@ -4,15 +4,6 @@
 namespace oidc {
 namespace {
 
-// The value of a parameter that may be there once, and then not empty; "" when it is absent.
-std::string once(const std::vector<Param>& params, std::string_view name)
-{
-    const auto times = std::ranges::count(params, name, &Param::name);
-    const std::string_view value = last_value(params, name);
-    if (times > 1 || (times == 1 && value.empty())) fail(Reason::callback_malformed);
-    return std::string(value);
-}
-
 // The form with the client's authentication.
 HttpRequest client_request(const Provider& provider, const Endpoints& endpoints, const std::string& url, std::vector<Arg> params)
 {
@@ -125,6 +116,14 @@ void require_at_hash(const VerifiedJws& jws, std::string_view access_token)
 }
 
 }  // namespace
+
+std::string once(const std::vector<Param>& params, std::string_view name)
+{
+    const auto times = std::ranges::count(params, name, &Param::name);
+    const std::string_view value = last_value(params, name);
+    if (times > 1 || (times == 1 && value.empty())) fail(Reason::callback_malformed);
+    return std::string(value);
+}
 
 Callback parse_callback(std::string_view query)
 {

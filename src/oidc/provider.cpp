@@ -82,7 +82,7 @@ std::vector<Profile> make_table()
                    {"integration", "internet", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
                    {"production", "rie", "https://auth.agentconnect.rie.gouv.fr/api/v2"},
                    {"integration", "rie", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"}};
-    pro.authorization_args.insert(pro.authorization_args.end(), {"login_hint", "siret_hint"});
+    pro.authorization_args.insert(pro.authorization_args.end(), {"login_hint", "siret_hint", "response_mode"});
     pro.argument_rules = {{"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
                           {"login_hint", is_email, "login_hint to be an e-mail address"},
                           {"siret_hint", is_siret, "siret_hint to be 14 digits"}};

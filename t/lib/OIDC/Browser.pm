@@ -143,7 +143,7 @@ sub raw
 }
 
 # Follows links, redirects and (with `forms`) the pages of a provider. Stops in front of a URL that matches `until` and returns it
-# as ->{location} of the last answer. Every step is in ->{hops}: [method, url, status, location].
+# as ->{next} of the last answer, with the ->{form} that it would post there. Every step is in ->{hops}: [method, url, status, location].
 sub navigate
 {
     my ($self, $url, %o) = @_;
@@ -163,7 +163,7 @@ sub navigate
                 if $next_method eq 'GET' && @$next_form;
         }
         return $response if !defined $next;
-        if ($o{until} && $next =~ $o{until}) { $response->{next} = $next; return $response }
+        if ($o{until} && $next =~ $o{until}) { @$response{qw(next form)} = ($next, $form); return $response }
         $url = $next;
     }
     return { status => 0, error => 'too many redirects', headers => {}, body => '', url => $url };
@@ -172,9 +172,9 @@ sub navigate
 sub _form_of
 {
     my ($self, $response, $url, $o) = @_;
-    return if ($response->{status} || 0) != 200 || ($response->{headers}{'content-type'} || [''])->[0] !~ m{text/html};
+    return if ($response->{headers}{'content-type'} || [''])->[0] !~ m{text/html};
     my $auto_submit = $response->{body} =~ /document\.forms\[0\]\.submit|\.submit\(\)|data-auto-submit|auto-?submit/i;
-    return if !$o->{forms} && !$auto_submit;
+    return if !$auto_submit && (!$o->{forms} || ($response->{status} || 0) != 200);
     my $page = $response->{body};
     my ($attributes, $inner) = $page =~ m{<form\b([^>]*)>(.*?)</form>}si or return;
     my %form = attributes($attributes);
