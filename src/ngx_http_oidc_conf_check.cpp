@@ -1,4 +1,6 @@
 // The oidc_provider block as a whole: what the profile sets, then the checks that need more than one directive.
+#include <openssl/pem.h>
+
 #include "ngx_http_oidc_conf.hpp"
 #include "oidc/login.hpp"
 
@@ -50,6 +52,8 @@ struct Completion {
                   title + ": " + std::string(profile.max_age_refusal));
         refuse_if(provider.pkce == Switch::on && !profile.pkce_refusal.empty(), "pkce on",
                   title + " " + std::string(profile.pkce_refusal) + "; remove the directive");
+        refuse_if(profile.portal && provider.par == Switch::on, "par on",
+                  title + " accepts no pushed authorization requests; remove the directive");
         warn_if(profile.portal && has("id_token_signing_alg") && provider.id_token_algs.size() > 1, "id_token_signing_alg",
                 title + " signs with the one algorithm that was registered; name it alone");
         refuse_if(!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json, "userinfo_format",
@@ -70,15 +74,41 @@ struct Completion {
         refuse_if(accepted != ClientAuth::automatic && auth != accepted, "token_endpoint_auth_method",
                   title + " accepts client_secret_post alone; remove the directive");
         std::string_view secret = provider.client_secret.reveal();
-        refuse_if(secret.empty() && (auth == ClientAuth::basic || auth == ClientAuth::post), "client_secret",
-                  "the directive is missing; write client_secret or client_secret_file");
-        warn_if(secret.empty() && auth == ClientAuth::automatic, "client_secret",
+        std::string_view from = has("client_secret_file") ? "client_secret_file" : "client_secret";
+        bool unable = !can_authenticate(provider, auth), by_secret = auth == ClientAuth::secret_jwt;
+        bool by_key = auth == ClientAuth::private_key_jwt, by_tls = auth == ClientAuth::tls || auth == ClientAuth::self_signed_tls;
+        refuse_if(unable && by_key, "token_endpoint_auth_method private_key_jwt",
+                  "there is no active client_key to sign with; make one with \"openssl genpkey -algorithm EC -pkeyopt "
+                  "ec_paramgen_curve:P-256 -out sig.pem\" and add \"client_key sig.pem use=sig\"");
+        refuse_if(unable && by_tls, "token_endpoint_auth_method",
+                  "there is no certificate to show; add ssl_certificate and ssl_certificate_key");
+        refuse_if(unable && secret.empty(), "client_secret", "the directive is missing; write client_secret or client_secret_file");
+        refuse_if(unable && by_secret, from,
+                  "client_secret_jwt needs a secret of at least 32 bytes, and this one has " + std::to_string(secret.size()) +
+                      "; ask for a longer one, or choose another token_endpoint_auth_method");
+        warn_if(auth == ClientAuth::automatic && client_auth(provider, {}) == ClientAuth::none, "client_secret",
                 "there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
                 "\"token_endpoint_auth_method none\"");
-        if (secret.empty()) auth = ClientAuth::none;
         bool hex = secret.size() == 64 && secret.find_first_not_of("0123456789abcdefABCDEF") == secret.npos;
-        warn_if(profile.portal && !hex, has("client_secret_file") ? "client_secret_file" : "client_secret",
-                title + " gives secrets of 64 hexadecimal characters, and this is none");
+        warn_if(profile.portal && !hex, from, title + " gives secrets of 64 hexadecimal characters, and this is none");
+    }
+
+    // What every call shows of us where the provider asks for it.
+    void check_certificate() const
+    {
+        bool certificate = has("ssl_certificate"), key = has("ssl_certificate_key");
+        refuse_if(certificate && !key, "ssl_certificate", "it needs its private key; add ssl_certificate_key");
+        refuse_if(key && !certificate, "ssl_certificate_key", "it needs its certificate; add ssl_certificate");
+        if (!certificate) return;
+        CleanErrorQueue clean;
+        auto open = [](std::string_view text) { return Owned<BIO, BIO_free>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); };
+        char passphrase[] = "";  // nobody is asked for one
+        Owned<X509, X509_free> x509(PEM_read_bio_X509(open(provider.http.certificate).get(), nullptr, nullptr, passphrase));
+        Pkey own(PEM_read_bio_PrivateKey(open(provider.http.certificate_key.reveal()).get(), nullptr, nullptr, passphrase));
+        refuse_if(!x509, "ssl_certificate", "the file holds no certificate in PEM");
+        refuse_if(!own, "ssl_certificate_key", "the file holds no unencrypted private key in PEM");
+        refuse_if(X509_check_private_key(x509.get(), own.get()) != 1, "ssl_certificate_key",
+                  "it is not the key of the first certificate in ssl_certificate; name the file that belongs to it");
     }
 
     void check_arguments() const
@@ -211,6 +241,7 @@ void add_provider(ngx_conf_t* cf, const Words& words, MainConf& main)
     if (result != NGX_CONF_OK) throw Mistake();
     Completion completion{cf, *conf};
     completion.check_rules();
+    completion.check_certificate();
     completion.check_client();
     completion.check_arguments();
     completion.check_algs("id_token_signing_alg", conf->provider.id_token_algs);

@@ -40,9 +40,9 @@ void set_profile(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 
 void set_endpoint(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
-    constexpr std::string Endpoints::*urls[] = {&Endpoints::authorization, &Endpoints::token,       &Endpoints::userinfo,
-                                                &Endpoints::jwks,          &Endpoints::end_session, &Endpoints::revocation};
-    std::size_t index = parse_name(words[1], "authorization token userinfo jwks end_session revocation");
+    constexpr std::string Endpoints::*urls[] = {&Endpoints::authorization, &Endpoints::token,      &Endpoints::userinfo, &Endpoints::jwks,
+                                                &Endpoints::end_session,   &Endpoints::revocation, &Endpoints::par};
+    std::size_t index = parse_name(words[1], "authorization token userinfo jwks end_session revocation par");
     std::string& url = conf.provider.overrides.*urls[index];
     if (!url.empty()) throw Mistake(quoted(words[1]) + " is written twice");
     url = parse_safe_url(words[2]);
@@ -81,6 +81,14 @@ void set_pem_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
     conf.provider.http.*Member = name;
 }
 
+// A file that no worker opens: its text is kept.
+template <auto Member>
+void set_held_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    auto& target = conf.provider.http.*Member;
+    target = std::remove_reference_t<decltype(target)>(read_file(full_name(cf, words[1])));
+}
+
 void set_client_secret_file(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     SecretFile& file = conf.secret_file;
@@ -91,6 +99,15 @@ void set_client_secret_file(ngx_conf_t* cf, ProviderConf& conf, const Words& wor
     if (why.empty()) return;
     file.name.clear();
     report(cf, NGX_LOG_NOTICE, here(cf), said_in(conf.provider, words[0]) + ": " + why + ", or reload when it changes");
+}
+
+void set_auth_method(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
+{
+    bool& by_endpoint = conf.provider.audience_is_token_endpoint;
+    conf.provider.client_auth = one_of<ClientAuth, client_auth_names>(words[1]);
+    read_options(words, 2, {{"audience", into<one_of<bool, "issuer token_endpoint">>(by_endpoint)}});
+    bool signs = words[1].ends_with("_jwt");
+    if (words.size() > 2 && !signs) throw Mistake("only private_key_jwt and client_secret_jwt have an audience");
 }
 
 void set_client_key(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
@@ -228,11 +245,12 @@ constexpr Directive directives[] = {
     {"http_proxy", 1, 1, set<parse_proxy, &Provider::http, &HttpPolicy::proxy>},
     {"ssl_trusted_certificate", 1, 1, set_pem_file<&HttpPolicy::ca_file, PEM_read_bio_X509_AUX, X509_free, "certificate">},
     {"ssl_crl", 1, 1, set_pem_file<&HttpPolicy::crl_file, PEM_read_bio_X509_CRL, X509_CRL_free, "certificate revocation list">},
+    {"ssl_certificate", 1, 1, set_held_file<&HttpPolicy::certificate>},
+    {"ssl_certificate_key", 1, 1, set_held_file<&HttpPolicy::certificate_key>},
     {"client_id", 1, 1, set<checked<parse_constant, is_given, "the value is empty">, &Provider::client_id>},
     {"client_secret", 1, 1, set<checked<parse_text, is_given, "the secret is empty">, &Provider::client_secret>},
     {"client_secret_file", 1, 1, set_client_secret_file},
-    {"token_endpoint_auth_method", 1, 1,
-     set<one_of<ClientAuth, "auto client_secret_basic client_secret_post none">, &Provider::client_auth>},
+    {"token_endpoint_auth_method", 1, 2, set_auth_method},
     {"client_key", 1, 5, set_client_key, true},
     {"client_jwks_uri", 1, 2, set_client_jwks_uri},
     {"sector_identifier_uri", 1, 1, set<like<parse_endpoint_path, "/redirect_uris.json">, &Provider::sector_identifier_uri>},
@@ -257,6 +275,7 @@ constexpr Directive directives[] = {
     {"max_age", 1, 1, set<parse_seconds, &Provider::max_age>},
     {"pkce", 1, 1, set<one_of<Switch, "on off", 1>, &Provider::pkce>},
     {"iss_parameter", 1, 1, set<one_of<Switch, "auto required off">, &Provider::iss_parameter>},
+    {"par", 1, 1, set<one_of<Switch, "auto on off">, &Provider::par>},
     {"login_deadline", 1, 1, set<parse_deadline, &Provider::login_deadline>},
     {"id_token_signing_alg", 1, many, set<parse_signing_algs, &Provider::id_token_algs>},
     {"id_token_encryption", 1, 3, set_id_token_encryption},

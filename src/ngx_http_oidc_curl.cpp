@@ -70,6 +70,10 @@ public:
         if (!policy.ca_file.empty()) set(CURLOPT_CAINFO, policy.ca_file.c_str());
         // Beside the one file no directory of other authorities; without a directory libcurl also keeps the parsed file.
         set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+        if (!policy.certificate.empty()) {
+            show(CURLOPT_SSLCERT_BLOB, policy.certificate);
+            show(CURLOPT_SSLKEY_BLOB, policy.certificate_key.reveal());
+        }
         set(CURLOPT_CRLFILE, policy.crl_file.empty() ? nullptr : policy.crl_file.c_str());
         ++in_flight_;
     }
@@ -128,6 +132,13 @@ private:
     template <class Value> void set(CURLoption option, Value value) noexcept
     {
         if (curl_easy_setopt(easy_.get(), option, value) != CURLE_OK) unset_ = true;
+    }
+
+    // The policy outlives every call, so that its bytes are not copied.
+    void show(CURLoption option, std::string_view pem) noexcept
+    {
+        curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_NOCOPY};
+        set(option, &blob);
     }
 
     // libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use, so that its

@@ -22,7 +22,8 @@ PLUS
 accepted('every directive', kind => 'generic', block => <<'ALL', http => 'oidc_cookie_key cookie.key; oidc_cookie_key cookie.key;');
     profile generic; endpoint token https://op.example.fr/t; endpoint jwks https://op.example.fr/k;
     endpoint authorization https://op.example.fr/a; endpoint userinfo https://op.example.fr/u;
-    endpoint end_session https://op.example.fr/e; endpoint revocation https://op.example.fr/r;
+    endpoint end_session https://op.example.fr/e; endpoint revocation https://op.example.fr/r; endpoint par https://op.example.fr/p;
+    par on; ssl_certificate ca.pem; ssl_certificate_key ec.pem;
     metadata_cache valid=5m stale=1h min_refresh=10s; jwks_cache stale=2h; http_timeout 5s connect=1s; http_max_response 64k;
     http_proxy http://user:pass@proxy.example.fr:3128; login_deadline 20s; token_endpoint_auth_method client_secret_basic;
     client_key ec.pem use=enc alg=ECDH-ES kid=e1; client_key rsa.pem use=enc alg=RSA-OAEP-256 kid=r1 state=next;
@@ -98,7 +99,7 @@ my @cases = (
     [ generic => 'endpoint token http://op.example.fr/t; #!',
         'endpoint: "http://op.example.fr/t" must be https; plain http is for loopback hosts alone' ],
     [ generic => 'endpoint tokens https://op.example.fr/t; #!',
-        'endpoint: invalid value "tokens", it can be authorization, token, userinfo, jwks, end_session, revocation' ],
+        'endpoint: invalid value "tokens", it can be authorization, token, userinfo, jwks, end_session, revocation, par' ],
     [ generic => "endpoint token https://a.fr/;\nendpoint token https://b.fr/; #!", 'endpoint: "token" is written twice' ],
     [ generic => 'metadata_cache valid=soon; #!', 'metadata_cache: invalid time "soon"; write it like 30s, 10m or 8h' ],
     [ generic => 'jwks_cache min_refresh=0; #!',
@@ -130,8 +131,16 @@ my @cases = (
         'client_secret: the directive is missing; write client_secret or client_secret_file' ],
     [ none => 'profile franceconnect; client_id c;',
         'client_secret: the directive is missing; write client_secret or client_secret_file' ],
-    [ generic => 'token_endpoint_auth_method private_key_jwt; #!', 'token_endpoint_auth_method: invalid value "private_key_jwt", '
-        . 'it can be auto, client_secret_basic, client_secret_post, none' ],
+    [ generic => 'token_endpoint_auth_method private_key; #!', 'token_endpoint_auth_method: invalid value "private_key", '
+        . 'it can be auto, client_secret_basic, client_secret_post, private_key_jwt, client_secret_jwt, tls_client_auth, self_signed_tls_client_auth, none' ],
+    [ generic => 'token_endpoint_auth_method private_key_jwt audience=x; #!',
+        'token_endpoint_auth_method: invalid value "x", it can be issuer, token_endpoint' ],
+    [ generic => 'token_endpoint_auth_method none audience=issuer; #!',
+        'token_endpoint_auth_method: only private_key_jwt and client_secret_jwt have an audience' ],
+    [ generic => 'ssl_certificate nowhere; #!', 'ssl_certificate: cannot read "%dir%/nowhere": No such file or directory' ],
+    [ generic => 'par yes; #!', 'par: invalid value "yes", it can be auto, on, off' ],
+    [ generic => 'endpoint par http://op.example.fr/par; #!',
+        'endpoint: "http://op.example.fr/par" must be https; plain http is for loopback hosts alone' ],
     [ fc => 'token_endpoint_auth_method client_secret_basic; #!',
         'token_endpoint_auth_method: FranceConnect accepts client_secret_post alone; remove the directive' ],
     [ generic => 'client_key ec.pem kid=a; #!', 'client_key: use=sig or use=enc is missing' ],

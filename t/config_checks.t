@@ -7,6 +7,7 @@ use Test::More;
 use OIDC::Config;
 
 my $p = 'oidc_provider "p": ';
+my %title = (fc => 'FranceConnect', fcp => 'FranceConnect+', pc => 'ProConnect');
 # [ kind, block, the sentence behind the provider's name ]
 my @cases = (
     # what the profiles accept
@@ -75,6 +76,34 @@ my @cases = (
     [ fcp => 'id_token_encryption required alg=RSA-OAEP; #!', 'id_token_encryption: no client_key with use=enc can do RSA-OAEP; '
         . 'it needs an RSA key of at least 2048 bits' ],
 
+    # the client's authentication, pushed requests
+    [ fc => 'token_endpoint_auth_method private_key_jwt; client_key ec.pem use=sig; #!',
+        'token_endpoint_auth_method: FranceConnect accepts client_secret_post alone; remove the directive' ],
+    (map { [ generic => "token_endpoint_auth_method private_key_jwt; $_ #!",
+        'token_endpoint_auth_method private_key_jwt: there is no active client_key to sign with; make one with "openssl genpkey '
+        . '-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out sig.pem" and add "client_key sig.pem use=sig"' ] }
+        '', 'client_key ec.pem use=enc;', 'client_key ec.pem use=sig state=next;', 'client_key ec.pem use=sig state=retired;'),
+    [ none => 'issuer https://a.fr; client_id c; client_secret s; token_endpoint_auth_method client_secret_jwt; #!', 'client_secret: client_secret_jwt needs a secret of at least 32 bytes, '
+        . 'and this one has 1; ask for a longer one, or choose another token_endpoint_auth_method' ],
+    [ none => "issuer https://a.fr; client_id c; token_endpoint_auth_method client_secret_jwt;\nclient_secret_file secret; #!",
+        'client_secret_file: client_secret_jwt needs a secret of at least 32 bytes, and this one has 20; ask for a longer one, or choose another '
+        . 'token_endpoint_auth_method' ],
+    [ none => 'issuer https://a.fr; client_id c; token_endpoint_auth_method client_secret_jwt;',
+        'client_secret: the directive is missing; write client_secret or client_secret_file' ],
+    [ generic => 'token_endpoint_auth_method tls_client_auth; #!',
+        'token_endpoint_auth_method: there is no certificate to show; add ssl_certificate and ssl_certificate_key' ],
+    [ none => 'issuer https://a.fr; client_id c; token_endpoint_auth_method self_signed_tls_client_auth; #!',
+        'token_endpoint_auth_method: there is no certificate to show; add ssl_certificate and ssl_certificate_key' ],
+    [ generic => 'ssl_certificate ca.pem; #!', 'ssl_certificate: it needs its private key; add ssl_certificate_key' ],
+    [ generic => 'ssl_certificate_key ec.pem; #!', 'ssl_certificate_key: it needs its certificate; add ssl_certificate' ],
+    [ generic => "ssl_certificate ca.pem;\nssl_certificate_key rsa.pem; #!",
+        'ssl_certificate_key: it is not the key of the first certificate in ssl_certificate; name the file that belongs to it' ],
+    [ generic => "ssl_certificate garbage.pem; #!\nssl_certificate_key ec.pem;", 'ssl_certificate: the file holds no certificate in PEM' ],
+    [ generic => "ssl_certificate ca.pem;\nssl_certificate_key garbage.pem; #!",
+        'ssl_certificate_key: the file holds no unencrypted private key in PEM' ],
+    [ generic => "ssl_certificate ca.pem;\nssl_certificate_key locked.pem; #!",
+        'ssl_certificate_key: the file holds no unencrypted private key in PEM' ],
+    (map { [ $_ => 'par on; #!', "par on: $title{$_} accepts no pushed authorization requests; remove the directive" ] } qw(fc fcp pc)),
 );
 refused($p . $_->[2], kind => $_->[0], block => $_->[1]) for @cases;
 
@@ -176,6 +205,8 @@ warned("${p}id_token_signing_alg: FranceConnect signs with the one algorithm tha
 warned("${p}client_jwks_uri: the provider fetches the key it encrypts to from an address registered as jwks_uri, and this module "
         . 'serves none; add "client_jwks_uri /oidc_jwks", unless another server publishes the key',
     kind => 'none', block => "profile franceconnect_plus; client_id c; client_secret $hex; client_key ec.pem use=enc;");
+accepted('a client with a key alone', kind => 'none', block => 'issuer https://op.example.fr; client_id c; client_key ec.pem use=sig;');
+accepted('a client with a certificate alone', kind => 'none', block => 'issuer https://op.example.fr; client_id c; ssl_certificate ca.pem; ssl_certificate_key ec.pem;');
 warned("${p}client_secret: there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")

@@ -239,6 +239,7 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     if (!key.alg.empty() && !can_sign && !can_decrypt(key, key.alg))
         refuse(concat({"the key cannot do \"", key.alg, "\" with use=", use_name(use), ", it can do ",
                        use == KeyUse::enc ? encrypts : signs}));
+    if (key.alg.empty() && use == KeyUse::sig && !is_rsa(pair)) key.alg = signs;
     if (key.kid.empty()) key.kid = base64url(view(sha256(public_members(pair).dump())));
     return key;
 }

@@ -12,6 +12,11 @@ bool uses_pkce(const Provider& provider, const Endpoints& endpoints)
     return provider.pkce == Switch::on || (provider.pkce == Switch::automatic && endpoints.pkce_s256);
 }
 
+bool uses_par(const Provider& provider, const Endpoints& endpoints)
+{
+    return provider.par == Switch::on || (provider.par == Switch::automatic && endpoints.par_required);
+}
+
 // The provider's scopes, and those of the location beside them.
 std::string all_scopes(const Provider& provider, const std::string& more)
 {
@@ -194,7 +199,13 @@ Task<Reply> start_login(Journey on, Destination destination)
         endpoints = co_await on.ports.documents.endpoints(on.provider);
     }
     const Secret& key = on.ports.cookie_keys.front();
-    co_return begin_login(on.provider, *endpoints, on.request, std::move(destination), key, on.ports.random);
+    Reply reply = begin_login(on.provider, *endpoints, on.request, std::move(destination), key, on.ports.random);
+    const bool to_provider = !reply.set_cookies.empty();
+    if (!to_provider || !uses_par(on.provider, *endpoints)) co_return reply;
+    std::string query = '?' + reply.location.substr(endpoints->authorization.size() + 1);
+    std::string uri = co_await push_request(on, *endpoints, std::move(query));
+    reply.location = append_args(endpoints->authorization, {{"client_id", on.provider.client_id}, {"request_uri", uri}});
+    co_return reply;
 }
 
 Task<Reply> login_link(Journey on, SessionView existing)

@@ -25,10 +25,10 @@ struct Destination {
 };
 
 // ---- Login. `existing`: the live session of this provider, when the browser has one.
-// Redirects to the provider (3.1.2.1). No wait, nothing written on this side but a sealed cookie.
+// Redirects to the provider (3.1.2.1). No wait, nothing written on this side but a sealed cookie. No request is pushed.
 Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Request& request, Destination destination,
                   const Secret& cookie_key, RandomBytes random);
-// The same where the metadata may have to be fetched first.
+// The same where the metadata may have to be fetched first, or the request to be pushed.
 Task<Reply> start_login(Journey on, Destination destination);
 // login_uri: `?return=` a local path; with a session it leads straight there.
 Task<Reply> login_link(Journey on, SessionView existing);
@@ -56,6 +56,18 @@ struct Callback {
 Callback parse_callback(std::string_view query);
 // Refuses an error, and with RFC 9207 (mix-up protection) what another issuer sent.
 void require_code(const Callback& callback, const Provider& provider, const Endpoints& endpoints);
+
+// ---- The client's authentication
+bool can_authenticate(const Provider& provider, ClientAuth method);  // with what is configured
+// The configured method, else the first one that can be used and that the metadata names, else the first one that can be used.
+ClientAuth client_auth(const Provider& provider, const Endpoints& endpoints);
+// A POST of `query` ("?name=value&...") with the client's authentication. An assertion is made anew each time: good for one use.
+HttpRequest client_request(Journey on, const Endpoints& endpoints, const std::string& url, const std::string& query);
+
+// ---- The pushed authorization request endpoint (RFC 9126)
+// The request_uri that stands for the arguments of an authorization URL. Reasons: par_refused, par_malformed, client_refused,
+// metadata_endpoint, provider_*.
+Task<std::string> push_request(Journey on, const Endpoints& endpoints, std::string query);
 
 // ---- The token endpoint (OpenID Connect Core 3.1.3, RFC 6749 4.1.3)
 struct Tokens {

@@ -4,27 +4,6 @@
 namespace oidc {
 namespace {
 
-// The form with the client's authentication.
-HttpRequest client_request(const Provider& provider, const Endpoints& endpoints, const std::string& url, std::vector<Arg> params)
-{
-    HttpRequest request{url, {"Accept: application/json"}, std::nullopt, &provider.http};
-    const std::vector<std::string>& offered = endpoints.auth_methods;  // none: client_secret_basic (Discovery 1.0 section 3)
-    const bool post_only = contains(offered, "client_secret_post") && !contains(offered, "client_secret_basic");
-    const std::string_view secret = provider.client_secret.reveal();
-    ClientAuth method = provider.client_auth;
-    if (method == ClientAuth::automatic && secret.empty()) method = ClientAuth::none;
-    if (method == ClientAuth::automatic) method = post_only ? ClientAuth::post : ClientAuth::basic;
-    if (method == ClientAuth::basic) {  // RFC 6749 2.3.1: both parts are form-encoded before base64
-        const std::string pair = percent_encode(provider.client_id) + ':' + percent_encode(secret);
-        request.headers.push_back("Authorization: Basic " + base64(pair));
-    } else {
-        params.push_back({"client_id", provider.client_id});
-    }
-    if (method == ClientAuth::post) params.push_back({"client_secret", secret});
-    request.form = append_args("", params).substr(1);
-    return request;
-}
-
 // FranceConnect puts the reference of the incident into error_uri's `id`.
 std::string support_id(const Json& answer)
 {
@@ -81,6 +60,7 @@ void require_signed_claims(const Json& claims, const Provider& provider, std::in
     if (claims.has("exp") && expires + provider.clock_skew <= now) fail(Reason::userinfo_expired);
 }
 
+constexpr std::size_t max_request_uri = 2048;       // it goes into a Location header
 constexpr std::size_t max_subject_size = 255;       // Core 2
 constexpr std::int64_t max_token_age = 24 * 3600;   // a token is made for this login: an older one was kept by someone
 const std::string clock_hint = ": check the clock of this host";
@@ -164,7 +144,7 @@ Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange 
 {
     std::vector<Arg> params{{"grant_type", "authorization_code"}, {"code", exchange.code}, {"redirect_uri", exchange.redirect_uri}};
     if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
-    HttpRequest request = client_request(on.provider, endpoints, endpoints.token, std::move(params));
+    HttpRequest request = client_request(on, endpoints, endpoints.token, append_args("", params));
     HttpResponse response = co_await on.ports.http.send(std::move(request));
     require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response, true);
@@ -176,8 +156,8 @@ Task<Tokens> exchange_code(Journey on, const Endpoints& endpoints, CodeExchange 
 
 Task<Tokens> refresh_tokens(Journey on, const Endpoints& endpoints, std::string refresh_token)
 {
-    HttpRequest request = client_request(on.provider, endpoints, endpoints.token,
-                                         {{"grant_type", "refresh_token"}, {"refresh_token", refresh_token}});
+    const std::vector<Arg> params{{"grant_type", "refresh_token"}, {"refresh_token", refresh_token}};
+    HttpRequest request = client_request(on, endpoints, endpoints.token, append_args("", params));
     HttpResponse response = co_await on.ports.http.send(std::move(request));
     require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response, false);
@@ -191,13 +171,28 @@ Task<bool> revoke_token(Journey on, const Endpoints& endpoints, std::string toke
 {
     std::vector<Arg> params{{"token", token}};
     if (on.provider.profile->revocation_hint) params.push_back({"token_type_hint", kind});
-    HttpRequest request = client_request(on.provider, endpoints, endpoints.revocation, std::move(params));
+    HttpRequest request = client_request(on, endpoints, endpoints.revocation, append_args("", params));
     HttpResponse response = co_await on.ports.http.send(std::move(request));
     require_response(response, "revocation endpoint", Reason::token_malformed);
     Failure failure = refusal(response);
     failure.detail.insert(0, "revocation endpoint: ");
     if (response.status != 200) throw failure;
     co_return true;
+}
+
+Task<std::string> push_request(Journey on, const Endpoints& endpoints, std::string query)
+{
+    if (endpoints.par.empty()) fail(Reason::metadata_endpoint, "no pushed_authorization_request_endpoint");
+    HttpRequest request = client_request(on, endpoints, endpoints.par, query);
+    HttpResponse response = co_await on.ports.http.send(std::move(request));
+    require_response(response, "pushed authorization request endpoint", Reason::par_malformed);
+    Failure failure = refusal(response);
+    if (failure.reason == Reason::token_refused) failure.reason = Reason::par_refused;
+    if (response.status != 201) throw failure;
+    const std::string uri = Json::parse(response.body, 8).text("request_uri");
+    const bool usable = !uri.empty() && uri.size() <= max_request_uri && is_visible(uri);
+    if (!usable) fail(Reason::par_malformed, "no usable request_uri");
+    co_return uri;
 }
 
 Task<Json> fetch_userinfo(Journey on, const Endpoints& endpoints, const Tokens& tokens, std::string subject)

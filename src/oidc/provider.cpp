@@ -98,12 +98,14 @@ struct Row {
     const char* name;
     std::string Endpoints::*endpoint;
     bool required;
+    bool direct = false;  // called by us: with a certificate at its mtls_endpoint_aliases (RFC 8705 section 5)
 };
 
 constexpr Row rows[] = {
-    {"authorization_endpoint", &Endpoints::authorization, true}, {"token_endpoint", &Endpoints::token, true},
-    {"jwks_uri", &Endpoints::jwks, true},                        {"userinfo_endpoint", &Endpoints::userinfo, false},
-    {"end_session_endpoint", &Endpoints::end_session, false},    {"revocation_endpoint", &Endpoints::revocation, false},
+    {"authorization_endpoint", &Endpoints::authorization, true}, {"token_endpoint", &Endpoints::token, true, true},
+    {"jwks_uri", &Endpoints::jwks, true},                        {"userinfo_endpoint", &Endpoints::userinfo, false, true},
+    {"end_session_endpoint", &Endpoints::end_session, false},    {"revocation_endpoint", &Endpoints::revocation, false, true},
+    {"pushed_authorization_request_endpoint", &Endpoints::par, false, true},
 };
 
 // Endpoints receive secrets and codes, and the authorization endpoint becomes a Location header. An absent member and a null
@@ -166,7 +168,8 @@ bool needs_metadata(const Provider& provider) noexcept
 {
     const Endpoints& given = provider.overrides;
     return given.authorization.empty() || given.token.empty() || given.jwks.empty() ||
-           (provider.userinfo && given.userinfo.empty()) || (!provider.logout_uri.empty() && given.end_session.empty());
+           (provider.userinfo && given.userinfo.empty()) || (!provider.logout_uri.empty() && given.end_session.empty()) ||
+           (provider.par == Switch::on && given.par.empty());
 }
 
 Endpoints parse_metadata(const Provider& provider, std::string_view json)
@@ -177,13 +180,18 @@ Endpoints parse_metadata(const Provider& provider, std::string_view json)
     if (issuer != provider.issuer) fail(Reason::metadata_issuer, "the provider metadata is of another issuer: " + issuer);
     Endpoints endpoints;
     const std::optional<Url> site = parse_url(provider.issuer);
+    const Json aliases = document.at("mtls_endpoint_aliases");
     for (const Row& row : rows) {
         const std::string& given = provider.overrides.*row.endpoint;
-        endpoints.*row.endpoint = given.empty() ? read_endpoint(row, document, site && is_loopback(site->host)) : given;
+        const bool alias = row.direct && !provider.http.certificate.empty() && aliases.has(row.name);
+        const Json& source = alias ? aliases : document;
+        endpoints.*row.endpoint = given.empty() ? read_endpoint(row, source, site && is_loopback(site->host)) : given;
     }
     endpoints.auth_methods = document.strings("token_endpoint_auth_methods_supported");
+    endpoints.auth_algs = document.strings("token_endpoint_auth_signing_alg_values_supported");
     endpoints.id_token_algs = document.strings("id_token_signing_alg_values_supported");
     endpoints.pkce_s256 = contains(document.strings("code_challenge_methods_supported"), "S256");
+    endpoints.par_required = document.is_true("require_pushed_authorization_requests");
     endpoints.callback_iss = document.is_true("authorization_response_iss_parameter_supported");
     return endpoints;
 }

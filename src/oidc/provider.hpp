@@ -6,17 +6,22 @@ namespace oidc {
 
 using Seconds = std::int64_t;
 enum class Switch : std::uint8_t { automatic, on, off };
-enum class ClientAuth : std::uint8_t { automatic, basic, post, none };
+// How the client proves who it is, and what a provider's metadata calls it: in the order of preference.
+enum class ClientAuth : std::uint8_t { automatic, basic, post, private_key_jwt, secret_jwt, tls, self_signed_tls, none };
+inline constexpr char client_auth_names[] = "auto client_secret_basic client_secret_post private_key_jwt client_secret_jwt "
+                                            "tls_client_auth self_signed_tls_client_auth none";
 enum class UserinfoFormat : std::uint8_t { automatic, json, jwt };
 enum class LogoutMethod : std::uint8_t { post, samesite, any };  // the strictest first
 enum class SameSite : std::uint8_t { lax, none, strict };
 
 // The endpoints in force: metadata (OpenID Connect Discovery 1.0 section 3) overridden by `endpoint` directives.
 struct Endpoints {
-    std::string authorization, token, userinfo, jwks, end_session, revocation;
+    std::string authorization, token, userinfo, jwks, end_session, revocation, par;
     std::vector<std::string> auth_methods;         // token_endpoint_auth_methods_supported
+    std::vector<std::string> auth_algs;            // token_endpoint_auth_signing_alg_values_supported
     std::vector<std::string> id_token_algs;        // id_token_signing_alg_values_supported
     bool pkce_s256 = false, callback_iss = false;  // authorization_response_iss_parameter_supported
+    bool par_required = false;                     // require_pushed_authorization_requests
 };
 
 struct CachePolicy {  // of documents (metadata_cache, jwks_cache)
@@ -28,6 +33,8 @@ struct HttpPolicy {
     std::int64_t timeout = 10000, connect_timeout = 3000;
     std::size_t max_response = 256 * 1024;
     std::string ca_file, crl_file, proxy;
+    std::string certificate;                           // of the client, in PEM, its chain behind it
+    Secret certificate_key;
 };
 
 struct Encryption {
@@ -99,6 +106,7 @@ struct Provider : Terms {
 
     std::string client_id;
     mutable Secret client_secret;                      // client_secret_file: each worker replaces its own when the file changes
+    bool audience_is_token_endpoint = false;           // of assertions: not the issuer
     std::vector<OwnKey> own_keys;
     std::string own_jwks;                              // the document served at client_jwks_uri
     Seconds client_jwks_max_age = 600;
@@ -111,7 +119,7 @@ struct Provider : Terms {
     LogoutMethod logout_method = LogoutMethod::samesite;
     std::string scope = "openid";                      // space-separated
     std::optional<Seconds> max_age;
-    Switch iss_parameter = Switch::automatic;
+    Switch iss_parameter = Switch::automatic, par = Switch::automatic;
     std::vector<std::string> userinfo_algs;            // empty: as the ID token
     Encryption id_token_encryption, userinfo_encryption;
 

@@ -157,7 +157,7 @@ enum class Blame : std::uint8_t { browser, configuration, provider, us };
     X(metadata_issuer, 502, configuration)     X(metadata_refused, 502, provider)        X(metadata_malformed, 502, provider) \
     X(metadata_endpoint, 502, provider)        X(jwks_refused, 502, provider)            X(jwks_malformed, 502, provider)     \
     X(client_refused, 502, configuration)      X(token_refused, 502, provider)           X(token_malformed, 502, provider)    \
-    X(token_type, 502, provider)                                                                                              \
+    X(token_type, 502, provider)               X(par_refused, 502, provider)             X(par_malformed, 502, provider)      \
     X(id_token_encryption, 502, configuration) X(id_token_malformed, 502, provider)      X(id_token_missing, 502, provider)   \
     X(id_token_decryption, 502, configuration) X(id_token_algorithm, 502, configuration) X(id_token_key, 502, provider)       \
     X(id_token_signature, 502, provider)       X(id_token_type, 502, provider)           X(id_token_issuer, 502, provider)    \

@@ -16,13 +16,14 @@ const ENDPOINTS = {
   '/userinfo': 'userinfo',
   '/jwks': 'jwks',
   '/session/end': 'end_session',
+  '/request': 'par',
   '/token/revocation': 'revocation',
   '/token/introspection': 'introspection',
   '/checktoken': 'checktoken',
   '/.well-known/openid-configuration': 'discovery',
 };
 
-const LOGGED_HEADERS = ['accept', 'content-type', 'user-agent'];
+const LOGGED_HEADERS = ['accept', 'content-type', 'host', 'user-agent'];
 
 const BODY_LIMIT = 1 << 20;
 

@@ -30,6 +30,8 @@ function answer(app, handle, req, res) {
 export function listen(app, options, handle) {
   const certificate = options['tls-cert'];
   const tls = certificate && { cert: readFileSync(certificate), key: readFileSync(options['tls-key']) };
+  // A client's certificate is asked for, and judged by the library.
+  if (tls && app.settings?.clientCertificates) Object.assign(tls, { requestCert: true, rejectUnauthorized: false, ca: app.ca });
   const server = tls ? https.createServer(tls) : http.createServer();
   server.keepAliveTimeout = KEEP_ALIVE;
   server.headersTimeout = KEEP_ALIVE + 1000;

@@ -38,6 +38,8 @@ const jwa = (signing, encryption) => ({
   requestObjectEncryptionEncValues: ['A256GCM'],
 });
 
+const certificateOf = ({ socket }) => socket.getPeerX509Certificate?.();
+
 const franceconnect = ({ name, acrValues, session, signing, encrypting, defaultAlg, encryption, keys, sso, dataProviders }) => ({
   package: 'oidc-provider-9',
   name,
@@ -185,6 +187,7 @@ export const rows = {
     sso: { cookie: 'op_session_id', seconds: 3600, sliding: false, reuse: () => false },
     consentPage: true,
     grantsClaims: true,
+    clientCertificates: true,
     library: {
       routes: ROUTES,
       subjectTypes: ['public'],
@@ -197,10 +200,20 @@ export const rows = {
         claimsParameter: on,
         resourceIndicators: off,
         pushedAuthorizationRequests: on,
+        mTLS: {
+          ...on,
+          tlsClientAuth: true,
+          selfSignedTlsClientAuth: true,
+          getCertificate: certificateOf,
+          certificateAuthorized: ({ socket }) => socket.authorized,
+          certificateSubjectMatches: (ctx, property, value) => property === 'tls_client_auth_san_dns'
+            && certificateOf(ctx).subjectAltName === `DNS:${value}`,
+        },
       },
       acrValues: ['1', '2'],
       scopes: ['openid', 'offline_access'],
-      clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'],
+      clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
+        'tls_client_auth', 'self_signed_tls_client_auth', 'none'],
       clientDefaults: {
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],

@@ -100,10 +100,42 @@ TEST(Metadata, ReadsWhatItAdvertises)
     EXPECT_TRUE(read.callback_iss);
 }
 
+TEST(Metadata, OfferSomeEndpointsToAClientWithACertificate)
+{
+    Json full = document();
+    full.set("revocation_endpoint", "https://op.example/revoke");
+    full.set("pushed_authorization_request_endpoint", "https://op.example/par");
+    full.set("require_pushed_authorization_requests", Json::parse(R"({"v":true})").at("v"));
+    full.set("token_endpoint_auth_signing_alg_values_supported", Json::parse(R"(["PS256"])"));
+    full.set("mtls_endpoint_aliases", Json::parse(R"({"token_endpoint":"https://mtls.example/token",
+        "pushed_authorization_request_endpoint":"https://mtls.example/par","authorization_endpoint":"https://evil.example/",
+        "jwks_uri":"https://evil.example/"})"));
+    Provider with = provider();
+    const Endpoints plain = parse_metadata(with, full.dump());
+    EXPECT_EQ(plain.token, "https://op.example/token");
+    EXPECT_EQ(plain.par, "https://op.example/par");
+    EXPECT_TRUE(plain.par_required);
+    EXPECT_EQ(plain.auth_algs, std::vector<std::string>{"PS256"});
+    with.http.certificate = "PEM";
+    with.overrides.par = "https://given.example/par";
+    const Endpoints mutual = parse_metadata(with, full.dump());
+    EXPECT_EQ(mutual.token, "https://mtls.example/token");
+    EXPECT_EQ(mutual.par, "https://given.example/par");
+    EXPECT_EQ(mutual.revocation, "https://op.example/revoke");
+    EXPECT_EQ(mutual.authorization, "https://op.example/authorize?tenant=1");
+    EXPECT_EQ(mutual.jwks, "https://op.example/jwks");
+    full.set("mtls_endpoint_aliases", Json::parse(R"({"token_endpoint":"http://mtls.example/token"})"));
+    EXPECT_THROW(parse_metadata(with, full.dump()), Failure);
+    full.set("mtls_endpoint_aliases", "none");
+    EXPECT_EQ(parse_metadata(with, full.dump()).token, "https://op.example/token");
+}
+
 TEST(Metadata, AdvertisesNothingByDefault)
 {
     const Endpoints read = parse_metadata(provider(), document().dump());
     EXPECT_TRUE(read.auth_methods.empty());
+    EXPECT_FALSE(read.par_required);
+    EXPECT_EQ(read.par, "");
     EXPECT_FALSE(read.pkce_s256);
     EXPECT_FALSE(read.callback_iss);
 }

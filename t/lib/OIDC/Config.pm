@@ -36,6 +36,7 @@ sub openssl
 
 openssl('genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem');
 openssl('genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem');
+openssl('pkey -in ec.pem -aes256 -passout pass:secret -out locked.pem');
 openssl('req -x509 -key ec.pem -subj /CN=localhost -days 2 -out ca.pem');
 system("cp '$dir/ca.pem' '$dir/two.pem'; mkfifo '$dir/fifo'") == 0 or die 'mkfifo';
 {

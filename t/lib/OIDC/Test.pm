@@ -35,7 +35,7 @@ sub import
     no strict 'refs';
     *{"${caller}::$_"} = \&{$_}
         for qw(rp nginx nginx_t start_provider start_data_provider app browser login log_ok dir write_file read_file free_port wait_for until_true curl_h2
-        client_secret own_key json subst kill_tree spawn ca_file cert_file key_file silent_port);
+        client_secret own_key pair_of json subst kill_tree spawn ca_file cert_file key_file silent_port);
     Test::More->export_to_level(1, @_[ 0 .. 0 ]);
     binmode $_, ':encoding(UTF-8)' for Test::More->builder->output, Test::More->builder->failure_output, Test::More->builder->todo_output;
     return;
@@ -184,7 +184,7 @@ sub ca_dir
     make_path($dir);
     open my $lock, '>', "$dir/.lock" or croak "$dir: $!";
     flock $lock, LOCK_EX;
-    return $dir if -e "$dir/complete.4" && -M "$dir/complete.4" < 20;
+    return $dir if -e "$dir/complete.5" && -M "$dir/complete.5" < 20;
     my $run = sub { my $out = `$_[0] 2>&1`; croak "$_[0]: $out" if $? };
     my $san = join ',', (map {"DNS:$_"} @names), 'IP:127.0.0.1';
     $run->("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=Local CA of the tests'"
@@ -196,7 +196,10 @@ sub ca_dir
             . " -keyout $dir/self.key -out $dir/self.pem");
     $run->("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out $dir/enc-ec.pem");
     $run->("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out $dir/enc-rsa.pem");
-    write_file("$dir/complete.4", '');
+    $run->("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=client -keyout $dir/client.key -out $dir/client.csr");
+    write_file("$dir/client.ext", "subjectAltName=DNS:client.localhost\nbasicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n");
+    $run->("openssl x509 -req -in $dir/client.csr -CA $dir/ca.pem -CAkey $dir/ca.key -CAcreateserial -days 30 -extfile $dir/client.ext -out $dir/client.pem");
+    write_file("$dir/complete.5", '');
     return $dir;
 }
 
@@ -204,6 +207,8 @@ sub _copied { my $name = shift; my $to = dir() . "/tls/$name"; write_file($to, r
 sub ca_file   { return $OIDC::Browser::CA = _copied('ca.pem') }
 sub cert_file { return _copied('tls.pem') }
 sub key_file  { return _copied('tls.key') }
+# A certificate and its key: client (of the CA, for client.localhost), self (signed by itself).
+sub pair_of   { my $kind = shift; return map { _copied("$kind.$_") } qw(pem key) }
 sub own_key   { my $kind = shift; return _copied("enc-$kind.pem") }    # ec, rsa
 
 # ---- The relying party's address -----------------------------------------------------------------------------------------------
