@@ -6,9 +6,14 @@ namespace oidc::ngx {
 namespace {
 
 constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renews, ms
+constexpr off_t max_form = 64 * 1024;
 
 // By Endpoint.
-constexpr std::string_view events[] = {"login_done", "login_started", "logout_started", "logout_done", "", "", "login_started"};
+constexpr std::string_view events[] = {"login_done",         "login_started",       "logout_started", "logout_done", "", "",
+                                       "backchannel_logout", "frontchannel_logout", "login_started"};
+
+// The provider speaks there, by itself or in a frame: no person sees what is answered.
+bool is_told(Endpoint endpoint) noexcept { return endpoint == Endpoint::backchannel || endpoint == Endpoint::frontchannel; }
 
 // The arguments of the authorization URL: a value that the provider would refuse is not sent, and told of where a login begins.
 void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, std::vector<Param>& args)
@@ -26,6 +31,23 @@ void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint
     args.insert(args.end(), more.begin(), more.end());
 }
 
+// The body of a form, once it was read; empty when it is no form, or longer than `max_form`.
+std::string form_of(ngx_http_request_t* r)
+{
+    std::string_view type = header(r, "content-type");
+    if (r->request_body == nullptr || !equal_no_case(trim(take(type, ';')), "application/x-www-form-urlencoded")) return {};
+    std::string form;
+    for (ngx_chain_t* link = r->request_body->bufs; link != nullptr; link = link->next) {
+        off_t at = static_cast<off_t>(form.size()), size = ngx_buf_size(link->buf);
+        if (at + size > max_form) return {};
+        form.resize(static_cast<std::size_t>(at + size));
+        auto* to = reinterpret_cast<u_char*>(form.data() + at);
+        if (ngx_buf_in_memory(link->buf)) std::copy_n(link->buf->pos, size, to);
+        else if (ngx_read_file(link->buf->file, to, static_cast<std::size_t>(size), link->buf->file_pos) != size) return {};
+    }
+    return form;
+}
+
 Request make_request(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
 {
     Request request;
@@ -37,6 +59,7 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
     request.now = ngx_time();
     request.acr = join(words(evaluate(r, conf.acr_values)), " ");
     if (request.acr.empty()) request.acr = join(conf.provider.acr_default, " ");
+    if (endpoint == Endpoint::backchannel) request.form = form_of(r);
     add_args(r, conf, endpoint, request.args);
     return request;
 }
@@ -66,6 +89,8 @@ struct Flow final : Traveller {
         case Endpoint::login: return login_link(journey, existing);
         case Endpoint::logout: return logout(journey);
         case Endpoint::logged_out: return logged_out(journey);
+        case Endpoint::backchannel: return backchannel_logout(journey);
+        case Endpoint::frontchannel: return frontchannel_logout(journey, existing);
         case Endpoint::refresh: return await_refresh();
         default: return start_login(journey, Destination{return_path(request.target), 0, static_cast<bool>(existing)});
         }
@@ -124,7 +149,21 @@ std::string asked_page(ngx_http_request_t* r, const Flow& flow)
     return origin ? origin->return_path : return_path(last_value(params, "return"));
 }
 
-// While it waits, the client going away is noticed as ngx_http_limit_req_module does.
+ngx_int_t answer_provider(ngx_http_request_t* r, const Flow& flow)
+{
+    std::string_view event = flow.failure ? name_of(flow.failure->reason) : events[static_cast<std::size_t>(flow.endpoint)];
+    request_ctx(r, true)->event = event;
+    if (flow.failure) log_failure(r, *flow.failure, flow.conf.provider.name);
+    for (const std::string& cookie : flow.reply ? flow.reply->set_cookies : Words()) add_header(r, "Set-Cookie", cookie);
+    add_header(r, "Cache-Control", "no-store");
+    ngx_uint_t status = flow.failure ? NGX_HTTP_BAD_REQUEST : NGX_HTTP_OK;
+    if (flow.endpoint == Endpoint::frontchannel)
+        return send(r, status, "text/html; charset=utf-8", concat({"<!DOCTYPE html>\n<title>", event, "</title>\n"}));
+    return send(r, status, "application/json",
+                flow.failure ? concat({"{\"error\":\"invalid_request\",\"error_description\":\"", event, "\"}\n"}) : "{}\n");
+}
+
+// While it waits, the client going away is noticed as ngx_http_limit_req_module does; a logout goes on without it.
 ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
 {
     Flow& flow = *ctx.flow;
@@ -136,6 +175,7 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
             ctx.provider = nullptr;  // the session is looked up again
             return NGX_DECLINED;
         }
+        if (is_told(flow.endpoint)) return answer_provider(r, flow);
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         const std::optional<Failure>& why = flow.reply->why;
         if (why) log_failure(r, *why, provider.name);
@@ -148,7 +188,7 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
     } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    r->read_event_handler = ngx_http_test_reading;
+    r->read_event_handler = is_told(flow.endpoint) ? ngx_http_block_reading : ngx_http_test_reading;
     if (!flow.waiting) flow.deadline.start(static_cast<ngx_msec_t>(flow.conf.provider.login_deadline));
     flow.waiting = true;
     return NGX_AGAIN;
@@ -223,6 +263,19 @@ const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const Pr
     return first;
 }
 
+// Comes back to the access handler.
+ngx_int_t read_body(ngx_http_request_t* r)
+{
+    request_ctx(r, true)->body_read = true;
+    ngx_int_t rc = ngx_http_read_client_request_body(r, [](ngx_http_request_t* read) {
+        read->write_event_handler = ngx_http_core_run_phases;
+        ngx_http_core_run_phases(read);
+    });
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) return rc;
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
+}
+
 }  // namespace
 
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
@@ -243,8 +296,10 @@ ngx_int_t answer(ngx_http_request_t* r)
     if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
     const Route* route = find_route(r, view(r->uri));
     if (route == nullptr) return NGX_DECLINED;
-    bool posted = r->method == NGX_HTTP_POST && route->endpoint == Endpoint::logout;
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD && !posted) return NGX_HTTP_NOT_ALLOWED;
+    bool told = route->endpoint == Endpoint::backchannel, posted = r->method == NGX_HTTP_POST;
+    bool seen = (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) && !told;
+    if (!seen && !(posted && (told || route->endpoint == Endpoint::logout))) return NGX_HTTP_NOT_ALLOWED;
+    if (told && r->headers_in.content_length_n <= max_form && !request_ctx(r, true)->body_read) return read_body(r);
     if (route->endpoint == Endpoint::logout) {
         auto method = [](const ProviderConf* each) { return each->provider.logout_method; };
         const ProviderConf& asked = **std::ranges::min_element(route->providers, {}, method);

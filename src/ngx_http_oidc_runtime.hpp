@@ -15,6 +15,7 @@ struct Traveller : SessionStore {
     Task<bool> replace(SessionKey key, std::string record, std::int64_t expires) override;
     Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.use_once(state, expires, ngx_time()); }
     Task<bool> forget(Digest state) override { co_return states.take(state, ngx_time()).has_value(); }
+    Task<bool> end_all(SessionQuery query) override;
 
     const ProviderConf& conf;
     Zone& states;
@@ -45,6 +46,7 @@ struct Worker {
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                 // fetch metadata and keys of every provider before the first login
     std::list<Errand> errands;
+    std::weak_ptr<int> sweep;                // that anyone may have asked for: one at a time
 };
 
 Worker& worker() noexcept;                   // valid between init_process and exit_process
@@ -74,6 +76,7 @@ struct RequestCtx {
     ngx_int_t error_status = 0;              // of that journey; 0: none failed
     Flow* flow = nullptr;                    // while a coroutine runs, and until its outcome is applied
     bool refreshed = false;                  // it waited for new tokens: not twice
+    bool body_read = false;
 };
 
 RequestCtx* request_ctx(ngx_http_request_t* r, bool create);  // nullptr only when `create` is false and there is none

@@ -9,7 +9,7 @@ namespace oidc::ngx {
 namespace {
 
 constexpr std::uint64_t layout = 0x6f69646373680002;  // of what follows
-constexpr int walk = 128;                             // how far from the oldest item an expired one is looked for
+constexpr int walk = 128;                             // items under one lock: of a sweep, and of the oldest for an expired one
 
 // The slab rounds what is above half a page to whole pages: bytes go in pieces of one size, which every freed item leaves
 // ready for the next.
@@ -105,6 +105,16 @@ public:
         drop(item);
         return nullptr;
     }
+
+    // The first whose hash is not below that; nullptr: there is none.
+    Item* from(std::uint32_t hash) noexcept
+    {
+        ngx_rbtree_node_t* found = nullptr;
+        for (ngx_rbtree_node_t* at = header_->tree.root; at != &header_->sentinel; at = at->key < hash ? at->right : at->left)
+            if (at->key >= hash) found = at;
+        return reinterpret_cast<Item*>(found);
+    }
+    Item* after(Item* item) noexcept { return reinterpret_cast<Item*>(ngx_rbtree_next(&header_->tree, &item->node.node)); }
 
     void use(Item* item, std::int64_t now) noexcept
     {
@@ -269,6 +279,19 @@ std::optional<std::string> Zone::take(const Digest& key, std::int64_t now)
     std::string bytes = item->text();
     zone.drop(item);
     return bytes;
+}
+
+std::optional<std::uint32_t> Zone::sweep(std::uint32_t hash, const Ends& ends)
+{
+    Locked zone(*this);
+    Item* item = zone.from(hash);
+    for (int seen = 0; item != nullptr && (seen < walk || item->node.node.key == hash); seen++) {
+        Item* next = zone.after(item);
+        hash = static_cast<std::uint32_t>(item->node.node.key);
+        if (ends(item->text())) zone.drop(item);
+        item = next;
+    }
+    return item != nullptr ? std::optional(static_cast<std::uint32_t>(item->node.node.key)) : std::nullopt;
 }
 
 bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where) noexcept

@@ -104,7 +104,8 @@ struct Provider : Terms {
     Seconds client_jwks_max_age = 600;
 
     std::string redirect_uri = "/oidc_callback";       // path, or absolute URI
-    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri, sector_identifier_uri;
+    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri, sector_identifier_uri,
+        backchannel_logout_uri, frontchannel_logout_uri;
     std::string tamper_uri = "/";                      // where a login ends that was tampered with
     LogoutMethod logout_method = LogoutMethod::samesite;
     std::string scope = "openid";                      // space-separated

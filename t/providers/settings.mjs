@@ -197,6 +197,7 @@ export const rows = {
         claimsParameter: on,
         resourceIndicators: off,
         pushedAuthorizationRequests: on,
+        backchannelLogout: on,
       },
       acrValues: ['1', '2'],
       scopes: ['openid', 'offline_access'],
