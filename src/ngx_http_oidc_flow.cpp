@@ -6,7 +6,7 @@ namespace oidc::ngx {
 namespace {
 
 constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renews, ms
-constexpr off_t max_form = 64 * 1024;
+constexpr std::size_t max_form = 64 * 1024;
 
 // By Endpoint.
 constexpr std::string_view events[] = {"login_done",         "login_started",       "logout_started", "logout_done", "", "",
@@ -38,12 +38,12 @@ std::string form_of(ngx_http_request_t* r)
     if (r->request_body == nullptr || !equal_no_case(trim(take(type, ';')), "application/x-www-form-urlencoded")) return {};
     std::string form;
     for (ngx_chain_t* link = r->request_body->bufs; link != nullptr; link = link->next) {
-        off_t at = static_cast<off_t>(form.size()), size = ngx_buf_size(link->buf);
+        auto at = form.size(), size = static_cast<std::size_t>(ngx_buf_size(link->buf));
         if (at + size > max_form) return {};
-        form.resize(static_cast<std::size_t>(at + size));
+        form.resize(at + size);
         auto* to = reinterpret_cast<u_char*>(form.data() + at);
         if (ngx_buf_in_memory(link->buf)) std::copy_n(link->buf->pos, size, to);
-        else if (ngx_read_file(link->buf->file, to, static_cast<std::size_t>(size), link->buf->file_pos) != size) return {};
+        else if (size > 0 && ngx_read_file(link->buf->file, to, size, link->buf->file_pos) < 0) return {};
     }
     return form;
 }
@@ -299,7 +299,8 @@ ngx_int_t answer(ngx_http_request_t* r)
     bool told = route->endpoint == Endpoint::backchannel, posted = r->method == NGX_HTTP_POST;
     bool seen = (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD) && !told;
     if (!seen && !(posted && (told || route->endpoint == Endpoint::logout))) return NGX_HTTP_NOT_ALLOWED;
-    if (told && r->headers_in.content_length_n <= max_form && !request_ctx(r, true)->body_read) return read_body(r);
+    bool fits = r->headers_in.content_length_n <= static_cast<off_t>(max_form);
+    if (told && fits && !request_ctx(r, true)->body_read) return read_body(r);
     if (route->endpoint == Endpoint::logout) {
         auto method = [](const ProviderConf* each) { return each->provider.logout_method; };
         const ProviderConf& asked = **std::ranges::min_element(route->providers, {}, method);

@@ -55,7 +55,7 @@ for my $case ([ 'the cookie alone', sub {''} ], [ 'the cookie, iss and sid', sub
         my $stolen = { b => $s->{b}->clone };
         is($s->{b}->cookie(rp('/'), qr/SESSION/)->{samesite}, 'None', 'the cookie goes into frames');
         my $r = frame($s->{b}, $case->[1]->($s));
-        is($r->status, 200, '200');
+        is($r->status, 200, 'answered');
         is($r->header('cache-control'), 'no-store', 'never kept');
         like($r->header('content-type'), qr{^text/html}, 'a page');
         cmp_ok(length $r->{body}, '<', 200, '... a small one');
@@ -69,7 +69,7 @@ for my $case ([ 'the cookie alone', sub {''} ], [ 'the cookie, iss and sid', sub
 subtest 'without a cookie' => sub {
     my ($s, $foreign) = (in(), in());
     my $r = frame(browser(), query($s->{sid}));
-    is($r->status, 200, '200');
+    is($r->status, 200, 'answered');
     is_deeply($r->{set_cookies}, [], 'no cookie is set');
     is(lives($s), $over, 'the session is over');
     is(lives($foreign), $alive, 'another one is not');
