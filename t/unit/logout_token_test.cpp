@@ -159,7 +159,9 @@ TEST_F(LogoutToken, WrongClaims)
     fill();
     const std::string all = left();
     for (const auto& [changes, reason] : table) {
-        if (reason != "accepted") EXPECT_EQ(left(), all);
+        if (reason != "accepted") {
+            EXPECT_EQ(left(), all);
+        }
         EXPECT_EQ(tell(changes), reason) << claims(changes);
     }
 }
