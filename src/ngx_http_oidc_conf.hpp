@@ -54,7 +54,9 @@ struct ProviderConf {
 };
 
 // page: none, a protected page. refresh: none either, it waits for new tokens.
-enum class Endpoint : std::uint8_t { callback, login, logout, logged_out, jwks, sector, initiate, page, refresh };
+enum class Endpoint : std::uint8_t {
+    callback, login, logout, logged_out, jwks, sector, initiate, backchannel, frontchannel, page, refresh
+};
 
 // One path of a server that a module endpoint answers.
 struct Route {

@@ -62,6 +62,8 @@ struct Completion {
                   "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
+        for (std::string_view told : {"backchannel_logout_uri", "frontchannel_logout_uri"})
+            warn_if(profile.portal && has(told), told, title + " never tells of a logout; remove the directive");
         for (std::string_view page : {"post_logout_uri", "logged_out_uri"})
             warn_if(has(page) && provider.logout_uri.empty(), page, "there is no logout to come back from; add \"logout_uri /logout\"");
     }

@@ -261,6 +261,8 @@ constexpr Directive directives[] = {
     {"login_uri", 1, 1, set<like<parse_endpoint_path, "/login">, &Provider::login_uri>},
     {"logout_uri", 1, 1, set<like<parse_endpoint_path, "/logout">, &Provider::logout_uri>},
     {"post_logout_uri", 1, 1, set<like<parse_endpoint_uri, "/logged_out">, &Provider::post_logout_uri>},
+    {"backchannel_logout_uri", 1, 1, set<like<parse_endpoint_path, "/backchannel_logout">, &Provider::backchannel_logout_uri>},
+    {"frontchannel_logout_uri", 1, 1, set<like<parse_endpoint_path, "/frontchannel_logout">, &Provider::frontchannel_logout_uri>},
     {"logged_out_uri", 1, 1, set<parse_page, &Provider::logged_out_uri>},
     {"error_uri", 1, 1, set<parse_error_uri, &Provider::error_uri>},
     {"extra_auth_args", 1, 1, set_extra_auth_args},

@@ -24,6 +24,8 @@ constexpr EndpointRow endpoint_rows[] = {
     {Endpoint::jwks, "client_jwks_uri", &Provider::client_jwks_uri, false},
     {Endpoint::sector, "sector_identifier_uri", &Provider::sector_identifier_uri, true},
     {Endpoint::initiate, "initiate_login_uri", &Provider::initiate_login_uri, true},
+    {Endpoint::backchannel, "backchannel_logout_uri", &Provider::backchannel_logout_uri, false},
+    {Endpoint::frontchannel, "frontchannel_logout_uri", &Provider::frontchannel_logout_uri, false},
 };
 
 // Throws Mistake for two on one path, unless something in the request tells the providers apart.

@@ -5,6 +5,7 @@ namespace oidc::ngx {
 namespace {
 
 constexpr Seconds backoff = 5;  // after a refresh that did not take place
+constexpr ngx_msec_t look_again = 50;  // at a sweep that another request began, ms
 
 Request now_only()
 {
@@ -50,6 +51,23 @@ Task<bool> Traveller::replace(SessionKey key, std::string record, std::int64_t e
 {
     const Zone::Life life{expires, conf.provider.session_idle_timeout};
     co_return conf.sessions->put(key, record, life, ngx_time(), Zone::Where::taken);
+}
+
+// In batches, between which the worker serves others.
+Task<bool> Traveller::end_all(SessionQuery query)
+{
+    while (query.unproven && !worker().sweep.expired()) {
+        Pause pause(ngx_cycle->log, look_again);
+        co_await Until(pause);
+    }
+    auto turn = std::make_shared<int>();
+    if (query.unproven) worker().sweep = turn;
+    const Zone::Ends ends = [&query](std::string_view record) { return query.matches(record); };
+    for (std::optional<std::uint32_t> next = 0; next; next = conf.sessions->sweep(*next, ends)) {
+        Pause pause(ngx_cycle->log, 1);
+        co_await Until(pause);
+    }
+    co_return true;
 }
 
 Errand::Errand(const ProviderConf& provider_conf, const MainConf& main, Work what, After then)

@@ -6,6 +6,7 @@ namespace oidc::ngx {
 namespace {
 
 constexpr ngx_msec_t look_again = 50;  // at tokens that another coroutine renews, ms
+constexpr std::size_t max_form = 64 * 1024;
 
 struct Happened {
     std::string_view event;
@@ -15,8 +16,11 @@ struct Happened {
 constexpr Happened happened[] = {
     {"login_done", Count::logins_done}, {"login_started", Count::logins_started}, {"logout_started", Count::logouts_started},
     {"logout_done", Count::logouts_done}, {}, {}, {"login_started", Count::logins_started},
-    {"login_started", Count::logins_started},
+    {"backchannel_logout", Count::logouts_done}, {"frontchannel_logout", Count::logouts_done}, {"login_started", Count::logins_started},
 };
+
+// The provider speaks there, by itself or in a frame: no person sees what is answered.
+bool is_told(Endpoint endpoint) noexcept { return endpoint == Endpoint::backchannel || endpoint == Endpoint::frontchannel; }
 
 // The arguments of the authorization URL: a value that the provider would refuse is not sent, and told of where a login begins.
 void add_args(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, std::vector<Param>& args)
@@ -45,6 +49,7 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
     request.now = ngx_time();
     request.acr = join(words(evaluate(r, conf.acr_values)), " ");
     if (request.acr.empty()) request.acr = join(conf.provider.acr_default, " ");
+    if (endpoint == Endpoint::backchannel) request.form = form_of(r, max_form).value_or("");
     add_args(r, conf, endpoint, request.args);
     return request;
 }
@@ -75,6 +80,8 @@ struct Flow final : Traveller {
         case Endpoint::initiate: return initiated_login(journey);
         case Endpoint::logout: return logout(journey);
         case Endpoint::logged_out: return logged_out(journey);
+        case Endpoint::backchannel: return backchannel_logout(journey);
+        case Endpoint::frontchannel: return frontchannel_logout(journey, existing);
         case Endpoint::refresh: return await_refresh();
         default: return start_login(journey, Destination{return_path(request.target), 0, static_cast<bool>(existing)});
         }
@@ -133,7 +140,21 @@ std::string asked_page(ngx_http_request_t* r, const Flow& flow)
     return origin ? origin->return_path : return_path(last_value(params, "return"));
 }
 
-// While it waits, the client going away is noticed as ngx_http_limit_req_module does.
+ngx_int_t answer_provider(ngx_http_request_t* r, const Flow& flow)
+{
+    std::string_view event = flow.failure ? name_of(flow.failure->reason) : happened[static_cast<std::size_t>(flow.endpoint)].event;
+    request_ctx(r, true)->event = event;
+    if (flow.failure) log_failure(r, *flow.failure, flow.conf.provider.name);
+    for (const std::string& cookie : flow.reply ? flow.reply->set_cookies : Words()) add_header(r, "Set-Cookie", cookie);
+    add_header(r, "Cache-Control", "no-store");
+    ngx_uint_t status = flow.failure ? NGX_HTTP_BAD_REQUEST : NGX_HTTP_OK;
+    if (flow.endpoint == Endpoint::frontchannel)
+        return send(r, status, "text/html; charset=utf-8", concat({"<!DOCTYPE html>\n<title>", event, "</title>\n"}));
+    return send(r, status, "application/json",
+                flow.failure ? concat({"{\"error\":\"invalid_request\",\"error_description\":\"", event, "\"}\n"}) : "{}\n");
+}
+
+// While it waits, the client going away is noticed as ngx_http_limit_req_module does; a logout goes on without it.
 ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
 {
     Flow& flow = *ctx.flow;
@@ -145,6 +166,7 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
             ctx.provider = nullptr;  // the session is looked up again
             return NGX_DECLINED;
         }
+        if (is_told(flow.endpoint)) return answer_provider(r, flow);
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
         const std::optional<Failure>& why = flow.reply->why;
         const Happened& done = happened[static_cast<std::size_t>(flow.endpoint)];
@@ -159,7 +181,7 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
     } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    r->read_event_handler = ngx_http_test_reading;
+    r->read_event_handler = is_told(flow.endpoint) ? ngx_http_block_reading : ngx_http_test_reading;
     if (!flow.waiting) flow.deadline.start(static_cast<ngx_msec_t>(flow.conf.provider.login_deadline));
     flow.waiting = true;
     return NGX_AGAIN;
@@ -222,7 +244,8 @@ bool may_post(const Route& route)
 {
     auto posts = [](const ProviderConf* each) { return each->provider.form_post; };
     bool callback = route.endpoint == Endpoint::callback && std::ranges::any_of(route.providers, posts);
-    return callback || route.endpoint == Endpoint::logout || route.endpoint == Endpoint::initiate;
+    constexpr Endpoint others[] = {Endpoint::logout, Endpoint::initiate, Endpoint::backchannel};
+    return callback || contains(others, route.endpoint);
 }
 
 // By the issuer that another site names.
@@ -270,9 +293,11 @@ ngx_int_t answer(ngx_http_request_t* r)
     if (ctx != nullptr && ctx->flow != nullptr) return continue_flow(r, *ctx);
     const Route* route = find_route(r, view(r->uri));
     if (route == nullptr) return NGX_DECLINED;
-    bool posted = r->method == NGX_HTTP_POST && may_post(*route);
-    if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD && !posted) return NGX_HTTP_NOT_ALLOWED;
-    if (ngx_int_t rc = posted && route->endpoint != Endpoint::logout ? read_form(r) : NGX_OK; rc != NGX_OK) return rc;
+    bool seen = r->method == NGX_HTTP_GET || r->method == NGX_HTTP_HEAD, posted = r->method == NGX_HTTP_POST;
+    bool told = route->endpoint == Endpoint::backchannel;
+    if ((!seen || told) && !(posted && may_post(*route))) return NGX_HTTP_NOT_ALLOWED;
+    bool form = posted && route->endpoint != Endpoint::logout;
+    if (ngx_int_t rc = !form ? NGX_OK : told ? read_body(r, max_form) : read_form(r); rc != NGX_OK) return rc;
     if (route->endpoint == Endpoint::logout) {
         auto method = [](const ProviderConf* each) { return each->provider.logout_method; };
         const ProviderConf& asked = **std::ranges::min_element(route->providers, {}, method);

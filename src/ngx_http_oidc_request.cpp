@@ -174,14 +174,15 @@ ngx_int_t decide(ngx_http_request_t* r)
     return challenge.empty() ? check_require(r) : unauthenticated(r, auth.conf, challenge);
 }
 
-// A callback's query holds a live code, another site's login a person's name, and nginx writes the request line to its logs.
-void hide_code(ngx_http_request_t* r)
+// A callback's query holds a live code, another site's login a person's name, a front-channel logout a claim, and nginx writes the
+// request line to its logs.
+void hide_query(ngx_http_request_t* r)
 {
     const Route* route = find_route(r, view(r->uri));
     std::string_view line = view(r->request_line);
     std::size_t query = line.find('?'), version = std::min(line.rfind(" HTTP/"), line.size());
-    if (route == nullptr || query >= version) return;
-    if (route->endpoint != Endpoint::callback && route->endpoint != Endpoint::initiate) return;
+    constexpr Endpoint telling[] = {Endpoint::callback, Endpoint::initiate, Endpoint::frontchannel};
+    if (route == nullptr || query >= version || !contains(telling, route->endpoint)) return;
     r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
 }
 
@@ -258,7 +259,7 @@ const Route* find_route(ngx_http_request_t* r, std::string_view path)
 ngx_int_t access_first(ngx_http_request_t* r)
 {
     if (r != r->main || main_conf(r).providers.empty()) return NGX_DECLINED;
-    if (r->args.len > 0) hide_code(r);
+    if (r->args.len > 0) hide_query(r);
     if (location(r).strip_cookies) {
         auth_of(r);  // its variable may be a map of the browser's cookies, which keeps what it saw first: ours, too
         strip_our_cookies(r);

@@ -15,6 +15,7 @@ struct Traveller : SessionStore {
     Task<bool> replace(SessionKey key, std::string record, std::int64_t expires) override;
     Task<bool> use_once(Digest state, std::int64_t expires) override { co_return states.use_once(state, expires, ngx_time()); }
     Task<bool> forget(Digest state) override { co_return states.take(state, ngx_time()).has_value(); }
+    Task<bool> end_all(SessionQuery query) override;
 
     const ProviderConf& conf;
     Zone& states;
@@ -45,6 +46,7 @@ struct Worker {
     std::unique_ptr<Documents> documents;
     std::vector<Root> ahead;                 // fetch metadata and keys of every provider before the first login
     std::list<Errand> errands;
+    std::weak_ptr<int> sweep;                // that anyone may have asked for: one at a time
 };
 
 Worker& worker() noexcept;                   // valid between init_process and exit_process
@@ -64,8 +66,12 @@ bool is_refreshing(const MainConf& main, const SessionKey& key);
 void begin_revocation(const ProviderConf& conf, const MainConf& main, std::string record);
 
 // ---- ngx_http_oidc_form.cpp
-// NGX_OK: the form stands where the query stood, in r->args. NGX_DONE: it is still arriving, the phase's handler will be called again.
-// Else why there is none. It fits client_body_buffer_size: a form never lies on the disk.
+// NGX_OK: the body was read, or is known to be longer than `longest`, and was not. NGX_DONE: it is still arriving, the phase's handler
+// will be called again. Else what nginx refuses.
+ngx_int_t read_body(ngx_http_request_t* r, std::size_t longest);
+// The body that was read; nullopt when it is no form, or longer than `longest`.
+std::optional<std::string> form_of(ngx_http_request_t* r, std::size_t longest);
+// read_body, and NGX_OK: the form stands where the query stood, in r->args.
 ngx_int_t read_form(ngx_http_request_t* r);
 
 struct Flow;

@@ -10,8 +10,8 @@ namespace oidc::ngx {
 namespace {
 
 constexpr std::uint64_t layout = 0x6f69646373680003;  // of what follows
-constexpr int walk = 128;                             // how far from the oldest item an expired one is looked for
-constexpr int sweep = 4096;                           // ... and all those are removed before items are counted
+constexpr int walk = 128;                             // items under one lock: of a sweep, and of the oldest for an expired one
+constexpr int stale = 4096;                           // of the oldest: those that have expired go before items are counted
 
 // The slab rounds what is above half a page to whole pages: bytes go in pieces of one size, which every freed item leaves
 // ready for the next.
@@ -108,6 +108,16 @@ public:
         return nullptr;
     }
 
+    // The first whose hash is not below that; nullptr: there is none.
+    Item* from(std::uint32_t hash) noexcept
+    {
+        ngx_rbtree_node_t* found = nullptr;
+        for (ngx_rbtree_node_t* at = header_->tree.root; at != &header_->sentinel; at = at->key < hash ? at->right : at->left)
+            if (at->key >= hash) found = at;
+        return reinterpret_cast<Item*>(found);
+    }
+    Item* after(Item* item) noexcept { return reinterpret_cast<Item*>(ngx_rbtree_next(&header_->tree, &item->node.node)); }
+
     void use(Item* item, std::int64_t now) noexcept
     {
         change();
@@ -148,7 +158,7 @@ public:
     Usage usage(std::int64_t now, std::size_t size) noexcept
     {
         ngx_queue_t* link = ngx_queue_last(&header_->order);
-        for (int i = 0; i < sweep && link != &header_->order; ++i) {
+        for (int i = 0; i < stale && link != &header_->order; ++i) {
             Item* item = item_of(std::exchange(link, ngx_queue_prev(link)));
             if (item->dead(now)) drop(item);
         }
@@ -289,6 +299,19 @@ Zone::Usage Zone::usage(std::int64_t now) noexcept
 {
     Locked zone(*this);
     return zone.usage(now, zone_->shm.size);
+}
+
+std::optional<std::uint32_t> Zone::sweep(std::uint32_t hash, const Ends& ends)
+{
+    Locked zone(*this);
+    Item* item = zone.from(hash);
+    for (int seen = 0; item != nullptr && (seen < walk || item->node.node.key == hash); seen++) {
+        Item* next = zone.after(item);
+        hash = static_cast<std::uint32_t>(item->node.node.key);
+        if (ends(item->text())) zone.drop(item);
+        item = next;
+    }
+    return item != nullptr ? std::optional(static_cast<std::uint32_t>(item->node.node.key)) : std::nullopt;
 }
 
 bool Zone::put(const Digest& key, std::string_view bytes, const Life& life, std::int64_t now, Where where) noexcept

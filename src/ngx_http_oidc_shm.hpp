@@ -45,6 +45,10 @@ public:
     {
         return put(key, {}, {expires}, now, Where::free);
     }
+    // Removes what `ends` says, of some 128 items in the order of their hashes from `hash` on: all of one hash at once. Where the
+    // next call goes on; nullopt: that was the last.
+    using Ends = std::function<bool(std::string_view bytes)>;
+    std::optional<std::uint32_t> sweep(std::uint32_t hash, const Ends& ends);
 
 private:
     class Locked;

@@ -144,6 +144,13 @@ refused('auth_oidc_acr: ProConnect has no level "eidas4", it has eidas0 eidas1 e
 refused('logout_uri of oidc_provider "p" and redirect_uri of oidc_provider "p" are both "/x"; give each a path of its own',
     kind => 'generic', block => 'redirect_uri https://www.example.fr/x; logout_uri /x;');
 my $other = 'issuer https://q.example.fr; client_id c; client_secret s;';
+refused("$_ of oidc_provider \"q\" and $_ of oidc_provider \"p\" are both \"/told\"; give each a path of its own",
+    kind => 'generic', block => "$_ /told;", location => 'auth_oidc $arg_p;', http => "oidc_provider q { $other $_ /told; } #!")
+    for qw(backchannel_logout_uri frontchannel_logout_uri);
+refused("${p}backchannel_logout_uri: \"/told?x\" is no plain path: it starts with \"/\" and has no query, escape or empty segment",
+    kind => 'generic', block => 'backchannel_logout_uri /told?x; #!');
+refused("${p}frontchannel_logout_uri: the module would answer \"/\" instead of the site; write \"/frontchannel_logout\"",
+    kind => 'generic', block => 'frontchannel_logout_uri /; #!');
 refused('login_uri of oidc_provider "q" and login_uri of oidc_provider "p" are both "/in"; give each a path of its own',
     kind => 'generic', block => 'login_uri /in;', location => 'auth_oidc $arg_p;',
         http => "oidc_provider q { $other login_uri /in; } #!");
@@ -211,6 +218,8 @@ warned("${p}client_secret: there is none, so that anyone can be this client; add
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
     for qw(post_logout_uri logged_out_uri);
+warned("${p}$_: ProConnect never tells of a logout; remove the directive", kind => 'pc', block => "$_ /told; #!")
+    for qw(backchannel_logout_uri frontchannel_logout_uri);
 warned("${p}cookie_path: browsers bring no session to $_; move it below /app", kind => 'generic',
     block => "cookie_name a; redirect_uri /app/callback; $_; cookie_path /app; #!" =~ s{redirect_uri \S+; (?=redirect_uri)}{}r)
     for 'redirect_uri /callback', 'logout_uri /logout', 'logout_uri /application/logout';

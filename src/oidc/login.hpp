@@ -47,6 +47,12 @@ Task<bool> revoke(Journey on, std::string record);
 // The return from the provider: verifies our `state` (single use). Reason::logout_state.
 Task<Reply> logged_out(Journey on);
 
+// ---- Logout that the provider tells of. A login under way at that moment goes on.
+// OpenID Connect Back-Channel Logout 1.0: a POST of a logout token. Reasons: logout_token_*, provider_*.
+Task<Reply> backchannel_logout(Journey on);
+// Front-Channel Logout 1.0: from an iframe, for the session of the browser's cookie, or by `iss` and `sid`. Reason::logout_refused.
+Task<Reply> frontchannel_logout(Journey on, SessionView existing);
+
 // ---- The query of a redirect URI (RFC 6749 4.1.2)
 // The value of a parameter that may be there once, and then not empty; "" when it is absent. Reason::callback_malformed.
 std::string once(const std::vector<Param>& params, std::string_view name);
@@ -110,8 +116,16 @@ struct Expected {
 
 // OpenID Connect Core 3.1.3.7, but for the signature. Throws Failure with an id_token_* Reason. `now` in Unix seconds.
 void require_id_token(const VerifiedJws& jws, const Provider& provider, const Expected& expected, std::int64_t now);
+// How a kind of token is judged.
+struct ClaimRules {
+    Seconds max_age;                          // since iat: an older one was kept by someone
+    bool sub_optional;
+    Reason issuer, subject, audience, azp, expired, iat;
+};
+constexpr ClaimRules id_token_rules{24 * 3600, false, Reason::id_token_issuer, Reason::id_token_subject, Reason::id_token_audience,
+                                    Reason::id_token_azp, Reason::id_token_expired, Reason::id_token_iat};
 // Checks 2-5 and 9-10 of it: issuer, audience, azp, exp, iat.
-void require_claims(const Json& claims, const Provider& provider, std::int64_t now);
+void require_claims(const Json& claims, const Provider& provider, std::int64_t now, const ClaimRules& rules = id_token_rules);
 // True when `level` is one of `asked`, or stands above one of them in one of the provider's orders of strength.
 bool acr_at_least(const std::vector<AcrOrder>& orders, const std::vector<std::string>& asked, std::string_view level);
 

@@ -1,9 +1,17 @@
-// Logout (OpenID Connect RP-Initiated Logout 1.0), and what becomes of the tokens of a session that ended (RFC 7009).
+// Logout, begun here (OpenID Connect RP-Initiated Logout 1.0) or at the provider (Back-Channel Logout 1.0, Front-Channel Logout 1.0);
+// and what becomes of the tokens of a session that ended here (RFC 7009).
 #include "attempt.hpp"
 #include "login.hpp"
 
 namespace oidc {
 namespace {
+
+constexpr JoseReasons logout_token_reasons{Reason::logout_token_malformed, Reason::logout_token_encryption,
+                                           Reason::logout_token_encryption, Reason::logout_token_algorithm,
+                                           Reason::logout_token_signature, Reason::logout_token_signature};
+constexpr ClaimRules logout_token_rules{600, true, Reason::logout_token_issuer, Reason::logout_token_subject,
+                                        Reason::logout_token_audience, Reason::logout_token_audience,
+                                        Reason::logout_token_expired, Reason::logout_token_iat};
 
 // Where the browser ends without the provider: status 200 asks for the built-in page.
 Reply after_logout(const Provider& provider, const Request& request)
@@ -33,6 +41,26 @@ Reply to_provider(Journey on, const Endpoints& endpoints, std::string_view id_to
     }
     reply.location = append_args(endpoints.end_session, params);
     return reply;
+}
+
+bool is_once(const std::vector<Param>& params, std::string_view name)
+{
+    return std::ranges::count(params, name, &Param::name) == 1 && !last_value(params, name).empty();
+}
+
+void require_logout_token(const VerifiedJws& jws, const Provider& provider, std::int64_t now)
+{
+    const Json& claims = jws.claims();
+    const std::string_view types[] = {"", "JWT", "logout+jwt", "application/logout+jwt"};
+    const bool typed = std::ranges::any_of(types, [&](std::string_view type) { return equal_no_case(jws.typ(), type); });
+    if (!typed) fail(Reason::logout_token_type, concat({"typ \"", jws.typ(), "\""}));
+    if (claims.has("nonce")) fail(Reason::logout_token_type, "it has a nonce, as an ID token");    // Back-Channel Logout 2.6 (7)
+    require_claims(claims, provider, now, logout_token_rules);                                                         // (4)
+    const bool named = claims.has("sid") ? !claims.text("sid").empty() : claims.has("sub");                            // (5)
+    if (!named) fail(Reason::logout_token_subject, "it names neither a person nor a session");
+    const bool told = claims.at("events").at("http://schemas.openid.net/event/backchannel-logout").is_object();        // (6)
+    if (!told) fail(Reason::logout_token_event, "it tells of no logout");
+    if (claims.text("jti").empty()) fail(Reason::logout_token_replayed, "jti is missing or no text");                  // (8)
 }
 
 }  // namespace
@@ -92,6 +120,51 @@ Task<Reply> logged_out(Journey on)
     const bool intruder = attempt->purpose == Purpose::intruder;
     Reply reply = intruder ? Reply{302, absolute_uri(on.provider.tamper_uri, on.request)} : after_logout(on.provider, on.request);
     reply.set_cookies.push_back(delete_attempt(*attempt, on.provider, on.request));
+    co_return reply;
+}
+
+Task<Reply> backchannel_logout(Journey on)
+{
+    const std::vector<Param> form = parse_query(on.request.form).value_or(std::vector<Param>());
+    std::string token(last_value(form, "logout_token"));
+    if (!is_once(form, "logout_token")) fail(Reason::logout_token_missing, "no form with one logout_token, of at most 64 kB");
+    std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
+    VerifyPolicy policy = id_token_policy(on.provider, *endpoints);
+    policy.reasons = logout_token_reasons;
+    VerifiedJws jws = co_await open_token(on, std::move(token), on.provider.id_token_encryption, policy);
+    require_logout_token(jws, on.provider, on.request.now);
+    const Json& claims = jws.claims();
+    Digest id = sha256({"logout token\n", on.provider.name, "\n", claims.text("jti")});
+    bool first = co_await on.ports.sessions.use_once(id, on.request.now + logout_token_rules.max_age + 2 * on.provider.clock_skew + 1);
+    if (!first) fail(Reason::logout_token_replayed, "its jti came before");
+    SessionQuery query{on.provider.binding, claims.text("sid"), claims.text("sub")};
+    co_await on.ports.sessions.end_all(std::move(query));
+    co_return Reply{200};
+}
+
+// In a frame most browsers withhold the cookie. Anyone can ask for a sid then: the same one is not looked for twice in a minute.
+Task<Reply> frontchannel_logout(Journey on, SessionView existing)
+{
+    const Provider& provider = on.provider;
+    const std::vector<Param> params = parse_query(on.request.query).value_or(std::vector<Param>());
+    const std::string iss(last_value(params, "iss")), sid(last_value(params, "sid"));
+    const bool none = !contains(params, "iss", &Param::name) && !contains(params, "sid", &Param::name);
+    const bool right = none || (is_once(params, "iss") && is_once(params, "sid") && iss == provider.issuer);
+    if (!right) fail(Reason::logout_refused, "iss and sid: both or none, each once, iss our provider's");
+    Reply reply{200};
+    const std::string_view own = existing.find("sid", Source::id_token).value_or(Entry()).value;
+    if (existing && (sid.empty() || own.empty() || own == sid)) {
+        std::string name = session_cookie_name(provider, on.request.https);
+        SessionKey key = sha256(find_cookie(on.request.cookies, name));
+        co_await on.ports.sessions.take(key);
+        reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
+    } else if (!none) {
+        Digest asked = sha256({"front-channel\n", provider.name, "\n", sid});
+        bool first = co_await on.ports.sessions.use_once(asked, on.request.now + 60);
+        if (!first) co_return reply;
+        SessionQuery query{provider.binding, sid, {}, true};
+        co_await on.ports.sessions.end_all(std::move(query));
+    }
     co_return reply;
 }
 

@@ -1,7 +1,7 @@
 // What the protocol needs from outside (the network, the shared store, the cached documents: three virtual interfaces, nothing
 // else), what it reads of a browser's request, and what it answers.
 #pragma once
-#include "provider.hpp"
+#include "session.hpp"
 #include "task.hpp"
 
 namespace oidc {
@@ -10,6 +10,7 @@ namespace oidc {
 struct Request {
     std::string_view cookies;       // the Cookie header, several joined with "; "
     std::string_view query;         // without '?'
+    std::string form;               // the body of a POST that is a form; empty: there is none, or it is longer than any of ours
     std::string_view target;        // path and query as the browser sent them
     std::string base_url;           // "scheme://host[:port]" as the browser sees this site
     bool https = false;             // the scheme of base_url
@@ -59,6 +60,7 @@ struct SessionStore {
     virtual Task<bool> replace(SessionKey key, std::string record, std::int64_t expires) = 0;  // false: nor when it has ended
     virtual Task<bool> use_once(Digest state, std::int64_t expires) = 0;             // false: seen before
     virtual Task<bool> forget(Digest state) = 0;                                     // a refused code: the state costs nothing more
+    virtual Task<bool> end_all(SessionQuery query) = 0;                              // reads every session: not on a path that is hot
 };
 
 // Provider metadata and keys, cached for all workers, fetched by one of them.

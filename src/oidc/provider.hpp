@@ -112,7 +112,8 @@ struct Provider : Terms {
     Seconds client_jwks_max_age = 600;
 
     std::string redirect_uri = "/oidc_callback";       // path, or absolute URI
-    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri, sector_identifier_uri;
+    std::string login_uri, logout_uri, post_logout_uri, client_jwks_uri, logged_out_uri, error_uri, sector_identifier_uri,
+        backchannel_logout_uri, frontchannel_logout_uri;
     std::string initiate_login_uri;
     bool form_post = false;                            // response_mode: the callback is a POST from another site
     std::string tamper_uri = "/";                      // where a login ends that was tampered with

@@ -185,6 +185,15 @@ std::string_view SessionView::internal(std::string_view name) const noexcept
     return find(name, Source::internal).value_or(Entry()).value;
 }
 
+bool SessionQuery::matches(std::string_view record) const noexcept
+{
+    const SessionView session(record);
+    const std::string_view own_sid = session.find("sid", Source::id_token).value_or(Entry()).value;
+    const std::string_view own_sub = session.find("sub", Source::id_token).value_or(Entry()).value;
+    const bool same_sid = own_sid.empty() ? !sub.empty() : sid.empty() || own_sid == sid;
+    return session && session.binding() == binding && same_sid && (sub.empty() || own_sub == sub);
+}
+
 std::string claims_json(const SessionView& session, std::optional<Source> only)
 {
     std::string text;

@@ -81,6 +81,16 @@ std::string serialize(const NewSession& session);
 // Sessions of another name, issuer or client are not this provider's.
 std::uint64_t binding_of(const Provider& provider);
 
+// The sessions that a provider has ended, by claims of their ID tokens; an empty one is not asked for. A session whose ID token had no
+// `sid` goes with its `sub`.
+struct SessionQuery {
+    bool matches(std::string_view record) const noexcept;
+
+    std::uint64_t binding = 0;
+    std::string sid, sub;
+    bool unproven = false;                             // anyone may have asked
+};
+
 namespace entry_name {
 constexpr std::string_view id_token = "id_token", access_token = "access_token";
 constexpr std::string_view refresh_token = "refresh_token", scope = "scope";

@@ -169,6 +169,11 @@ enum class Blame : std::uint8_t { browser, configuration, provider, us };
     X(userinfo_subject, 403, provider)         X(userinfo_audience, 502, provider)                                            \
     X(subject_changed, 403, browser)           X(scope_refused, 403, provider)           X(refresh_refused, 502, browser)     \
     X(logout_refused, 403, browser)            X(argument_refused, 400, browser)                                              \
+    X(logout_token_missing, 400, browser)      X(logout_token_malformed, 400, browser)                                        \
+    X(logout_token_encryption, 400, browser)   X(logout_token_algorithm, 400, browser)                                        \
+    X(logout_token_signature, 400, browser)    X(logout_token_type, 400, provider)      X(logout_token_issuer, 400, provider) \
+    X(logout_token_subject, 400, provider)     X(logout_token_audience, 400, provider)  X(logout_token_event, 400, provider)  \
+    X(logout_token_expired, 400, configuration) X(logout_token_iat, 400, configuration) X(logout_token_replayed, 400, provider) \
     X(session_too_large, 502, configuration)   X(session_store, 503, us)                 X(internal, 500, us)                 \
     X(provider_unknown, 500, configuration)
 

@@ -1,6 +1,7 @@
 // /__control: the test's side door, on the same listener.
 import { identities } from './accounts.mjs';
 import { sendJson } from './errors.mjs';
+import { logoutToken } from './mutate.mjs';
 
 async function readJson(req) {
   let text = '';
@@ -22,6 +23,7 @@ const ACTIONS = {
     await app.rebuild();
   },
   'POST /__control/revoke': ({ store }) => store.endSessions(),
+  'POST /__control/logout_token': async (app, wanted) => ({ logout_token: await logoutToken(app, wanted) }),
   'POST /__control/flush': ({ rebuild }) => rebuild(),
 };
 
@@ -29,8 +31,8 @@ export async function handleControl(app, req, res) {
   const action = ACTIONS[`${req.method} ${req.url}`];
   try {
     if (!action) throw new Error(`no such control: ${req.method} ${req.url}`);
-    await action(app, req.method === 'POST' ? await readJson(req) : undefined);
-    sendJson(res, 200, app.control.view());
+    const made = await action(app, req.method === 'POST' ? await readJson(req) : undefined);
+    sendJson(res, 200, made?.logout_token ? made : app.control.view());
   } catch (error) {
     sendJson(res, 400, { error: error.message });
   }

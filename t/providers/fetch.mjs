@@ -40,6 +40,6 @@ export function makeFetch(ca, seen = () => {}) {
     });
     call.on('timeout', () => call.destroy(new Error('the request took too long')));
     call.on('error', reject);
-    call.end(body);
+    call.end(body && String(body));
   });
 }

@@ -1,6 +1,6 @@
 // ID tokens and UserInfo as the switches want them: built by the library, opened, edited, signed again with the
 // provider's real key and encrypted again to the client's, so that exactly one thing is wrong.
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { signCompact } from './keys.mjs';
 import { edit, isSet } from './switches.mjs';
 
@@ -92,6 +92,20 @@ function shapeJsonUserinfo(provider, { switches }) {
 /** The edits of an ID token; one that comes of a refresh has its own, if there are any. */
 function idTokenEdits(ctx, { idToken, refresh }) {
   return ctx?.oidc.params.grant_type === 'refresh_token' ? refresh.idToken ?? idToken : idToken;
+}
+
+/** A logout token as the library makes it, with edits like those of an ID token. */
+export async function logoutToken({ provider, keys, issuer, control }, { client_id: id, sub, sid, ...spec }) {
+  const client = await provider.Client.find(id);
+  const token = new provider.IdToken({ sub }, { client: withoutEncryption(client) });
+  token.mask = { sub: null };
+  token.set('events', { 'http://schemas.openid.net/event/backchannel-logout': {} });
+  token.set('jti', randomUUID());
+  if (sid) token.set('sid', sid);
+  const text = signAgain(await token.issue({ use: 'logout' }), spec, client, keys);
+  const encryption = encryptionOf(client, 'logout');
+  if (!encryption.enc || spec.encrypted === false) return text;
+  return encrypt(text, control.switches.jwe, client, encryption, issuer);
 }
 
 export function shapeTokens(provider, { control, keys, issuer }) {

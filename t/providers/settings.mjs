@@ -209,6 +209,7 @@ export const rows = {
           certificateSubjectMatches: (ctx, property, value) => property === 'tls_client_auth_san_dns'
             && certificateOf(ctx).subjectAltName === `DNS:${value}`,
         },
+        backchannelLogout: on,
       },
       acrValues: ['1', '2'],
       scopes: ['openid', 'offline_access'],

@@ -53,6 +53,13 @@ struct MapSessions final : SessionStore {
     }
     Task<bool> use_once(Digest state, std::int64_t end) override { co_return states.emplace(state, end).second; }
     Task<bool> forget(Digest state) override { co_return states.erase(state) == 1; }
+    Task<bool> end_all(SessionQuery query) override
+    {
+        ++sweeps;
+        std::erase_if(sessions, [&](const auto& each) { return query.matches(each.second); });
+        co_return true;
+    }
+    int sweeps = 0;
 
 private:
     std::optional<std::string> find(SessionKey key) const

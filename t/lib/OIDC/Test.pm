@@ -623,6 +623,8 @@ sub reset { my ($self, %switches) = @_; $self->_call(POST => '/__control/reset')
 sub rotate { my ($self, %o) = @_; return $self->_call(POST => '/__control/rotate', \%o) }
 # Every session at the provider ends; the provider forgets the relying party's key set.
 sub revoke { my $self = shift; return $self->_call(POST => '/__control/revoke') }
+# A logout token for a client, with edits as those of an ID token.
+sub logout_token { my ($self, %o) = @_; return $self->_call(POST => '/__control/logout_token', \%o)->{logout_token} }
 sub flush  { my $self = shift; return $self->_call(POST => '/__control/flush') }
 # How often an endpoint was asked since the last reset; how often a code was brought.
 sub count { my ($self, $endpoint) = @_; return $self->control->{counters}{requests}{$endpoint} || 0 }
