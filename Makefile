@@ -197,13 +197,13 @@ NGINX_TREES ?= $(NGINX_SRC)
 
 test-matrix: deps
 	@+for tree in $(abspath $(NGINX_TREES)); do \
-	     nginx=$$tree/objs/nginx; test -x $$nginx || nginx=$$(command -v nginx); own=$(BUILD)/matrix/$${tree//\//_}; \
+	     nginx=$$tree/objs/nginx; test -x $$nginx || nginx=$$(command -v nginx); own=$(BUILD)/matrix/$${tree##*/}; \
 	     echo "$$tree: $$($$nginx -v 2>&1)"; \
 	     $(MAKE) --no-print-directory BUILD=$$own NGINX_SRC=$$tree build; \
 	     OIDC_NGINX=$$nginx $(MAKE) --no-print-directory BUILD=$$own perl-tests; done
 
 test-deb: deb
-	prove -v t/deb/install.t :: $(DEB)
+	$(SUDO) prove -v t/deb/install.t :: $(DEB)
 
 bench: deps
 	@+$(MAKE) --no-print-directory build
