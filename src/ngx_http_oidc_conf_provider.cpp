@@ -193,6 +193,7 @@ void set_logout_state(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 void set_session_refresh(ngx_conf_t* cf, ProviderConf& conf, const Words& words)
 {
     conf.provider.session_refresh = is_on(words[1]);
+    if (!conf.provider.session_refresh && words.size() > 2) throw Mistake("\"off\" has no parameters");
     read_options(words, 2, {{"before", into<parse_seconds>(conf.provider.refresh_before)}});
 }
 

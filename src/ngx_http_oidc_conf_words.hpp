@@ -46,7 +46,9 @@ constexpr auto parse_page_here = checked<parse_text, is_local_path, " is no path
 // Where the browser goes after a logout: anywhere.
 inline std::string parse_page(std::string_view text)
 {
-    return text.starts_with('/') ? parse_page_here(text) : parse_safe_url(text);
+    if (text.starts_with('/')) return parse_page_here(text);
+    if (!parse_url(text)) throw Mistake(quoted(text) + " is neither a path (write it like /bye) nor an absolute https URL");
+    return parse_safe_url(text);
 }
 inline std::size_t parse_state_limit(std::string_view text)
 {

@@ -109,8 +109,10 @@ template <Demand* LocConf::*Member>
 void set_demand(ngx_conf_t* cf, const Words& words, LocConf& location)
 {
     if (location.*Member != nullptr) throw Mistake("the directive is written twice");
-    for (const std::string& word : words)
-        if (word.find_first_of("$ \"\\") != word.npos) throw Mistake(quoted(word) + " is no plain word; write the words one by one");
+    for (const std::string& word : words) {
+        bool plain = !word.empty() && word.find_first_of("$ ,\"\\") == word.npos;
+        if (!plain) throw Mistake(quoted(word) + " is no plain word; write the words one by one");
+    }
     bool off = words[1] == "off";
     if (off && words.size() > 2) throw Mistake("\"off\" stands alone");
     location.*Member = make_in_pool<Demand>(cf->pool, Demand{off ? Words() : Words(words.begin() + 1, words.end()), here(cf)});

@@ -30,7 +30,7 @@ accepted('every directive', kind => 'generic', block => <<'ALL', http => 'oidc_c
     auth_args display $arg_display; acr_values silver gold; claims '{"id_token":{"amr":null}}'; prompt login; login_hint $arg_hint;
     idp_hint x; ui_locales fr en; max_age 1h; id_token_signing_alg ES256 PS512; userinfo_format jwt alg=ES256 encryption=required;
     iss_parameter required; clock_skew 30s; state_timeout 10m; state_limit 4; session_idle_timeout 30m; session_max_lifetime off;
-    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /out;
+    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /app/out; redirect_uri /app/callback;
     post_logout_uri https://www.example.fr/oidc/out; cookie_name sid; cookie_domain example.fr; cookie_path /app;
     cookie_samesite none; cookie_secure on;
 ALL
@@ -147,6 +147,7 @@ my @cases = (
         'client_key: "%dir%/ec.pem": the key cannot do "RSA-OAEP" with use=enc, it can do ECDH-ES' ],
     [ generic => 'client_key rsa.pem use=sig alg=ES256; #!',
         'client_key: "%dir%/rsa.pem": the key cannot do "ES256" with use=sig, it can do RS256 to PS512' ],
+    [ generic => 'client_key ec.pem; #!', 'client_key: use=sig or use=enc is missing' ],
 
     # paths and arguments
     [ generic => 'redirect_uri oidc; #!',
@@ -162,7 +163,13 @@ my @cases = (
         'logout_uri: "/a//b" is no plain path: it starts with "/" and has no query, escape or empty segment' ],
     [ generic => 'post_logout_uri https://www.example.fr/; #!',
         'post_logout_uri: the module would answer "/" instead of the site; write "/logged_out"' ],
-    [ generic => 'logged_out_uri //evil.example; #!', 'logged_out_uri: "//evil.example" is no path of this site' ],
+    ( map { my ($name) = split / /;
+        my $refuses = sub { my ($page, $why) = @_; [ generic => "$_ $page; #!", qq{$name: "$page" $why} ] };
+        ( $refuses->('//evil.example', 'is no path of this site'),
+            $refuses->('bye', 'is neither a path (write it like /bye) nor an absolute https URL'),
+            $refuses->('http://www.example.fr/bye', 'must be https; plain http is for loopback hosts alone') ) }
+        'logged_out_uri', 'tamper_action provider_logout' ),
+    [ generic => 'tamper_action reject /bye; #!', 'tamper_action: "reject" has no parameters' ],
     [ generic => 'error_uri https://a.fr/; #!',
         'error_uri: "https://a.fr/" is no path of this site, where an internal redirect can go' ],
     ( map { [ generic => qq{error_uri "$_"; #!},
@@ -207,6 +214,7 @@ my @cases = (
     [ generic => "cookie_name __Secure-x;\ncookie_secure off; #!",
         'cookie_secure off: browsers then refuse the name "__Secure-x"; choose another cookie_name' ],
     [ generic => 'session_timeout 0; #!', 'session_timeout: a life of 0 s would end every login at once' ],
+    [ generic => 'session_refresh off before=10s; #!', 'session_refresh: "off" has no parameters' ],
     [ generic => 'state_limit 0; #!', 'state_limit: invalid number "0", it can be 1 to 64' ],
     [ generic => 'session_store nowhere; #!', 'session_store: no oidc_session_zone is named "nowhere"' ],
 );
@@ -268,6 +276,13 @@ refused('auth_oidc_args: oidc_provider "p" sends "prompt" too; keep one of them'
 refused('auth_oidc_args: "acr_values" would be sent and not checked; use the directive acr_values, which is also checked in the token',
     kind => 'fcp', block => '', location => "auth_oidc p;\nauth_oidc_args acr_values=eidas3; #!\n");
 refused('auth_oidc_args: it takes no variables; use auth_args, which does', %q, location => "\nauth_oidc_args a=\$uri; #!\n");
+for my $name (qw(auth_oidc_acr auth_oidc_scope)) {
+    refused("$name: \"off\" stands alone", %q, location => "auth_oidc p;\n$name off eidas2; #!\n");
+    refused("$name: \"$_\" is no plain word; write the words one by one", %q, location => "auth_oidc p;\n$name a \"$_\"; #!\n")
+        for 'b,c', 'b,', 'b c', '$uri', '';
+}
+refused("auth_oidc_chooser: \"$_\" is no page of this site, where an internal redirect can go; write it like /login/index.html", %q,
+    location => "auth_oidc \$arg_p;\nauth_oidc_chooser $_; #!\n") for '/login/', '/', '//login', 'login', '/login?a', '/login%20';
 
 # ---- No secret in a message
 

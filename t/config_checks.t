@@ -70,6 +70,36 @@ refused($p . $_->[2], kind => $_->[0], block => $_->[1]) for @cases;
 
 my %q = (kind => 'generic', block => '');
 
+# ---- What a place demands
+
+my @demands = ('auth_oidc_acr eidas3', 'auth_oidc_scope email');
+my $nobody = 'auth_oidc_acr and auth_oidc_scope say nothing where nobody has to log in; add "auth_oidc <provider>"';
+for my $demand (@demands) {
+    my ($of_server, $of_http) = map { "server { listen 127.0.0.1:8080; $_ }" } "$demand; location /a/ { auth_oidc p; } location / { }", 'auth_oidc p;';
+    refused($nobody, kind => 'fcp', block => '', location => "\n$demand; #!\n");
+    refused($nobody, kind => 'fcp', block => '', location => "auth_oidc off;\n$demand; #!\n");
+    refused($nobody, kind => 'fcp', block => '', location => "auth_oidc p; location /a/ { auth_oidc off;\n$demand; #!\n}");
+    refused($nobody, kind => 'fcp', block => '', servers => "server { listen 127.0.0.1:8080; auth_oidc_acr eidas2;\nlocation / {\n$demand; #!\n} }");
+    accepted("$demand: a default of the server", kind => 'fcp', block => '', servers => $of_server);
+    accepted("$demand: a default of http", kind => 'fcp', block => '', http => "$demand;", servers => $of_http);
+    accepted("$demand: of a location where the server says who", kind => 'fcp', block => '',
+        servers => "server { listen 127.0.0.1:8080; auth_oidc p; location /a/ { $demand; location /a/b/ { } } }");
+    accepted("$demand: a provider by a variable", kind => 'fcp', block => '', location => "auth_oidc \$arg_p; $demand;");
+}
+accepted('"off" where nobody has to log in', kind => 'fcp', block => '', location => 'auth_oidc_acr off; auth_oidc_scope off;');
+refused('auth_oidc_acr: "eidas2" is below "eidas3", which every login has (acr_values)',
+    kind => 'fcp', block => 'acr_values eidas3;', location => "auth_oidc p;\nauth_oidc_acr $_; #!\n") for 'eidas2', 'eidas3 eidas2';
+refused('auth_oidc_acr: "eidas2" is below "eidas3", which every login has (acr_values)', kind => 'fcp', block => 'acr_values eidas3;',
+    servers => "server { listen 127.0.0.1:8080; auth_oidc p;\nauth_oidc_acr eidas2; #!\n}");
+accepted('the level of acr_values',    kind => 'fcp', block => 'acr_values eidas3;', location => 'auth_oidc p; auth_oidc_acr eidas3;');
+accepted('the lowest of acr_values',   kind => 'fcp', block => 'acr_values eidas2 eidas3;', location => 'auth_oidc p; auth_oidc_acr eidas2;');
+accepted('two orders do not compare',  kind => 'pc', block => 'acr_values eidas2;', location => 'auth_oidc p; auth_oidc_acr eidas1-mfa;');
+refused('auth_oidc_acr: FranceConnect has no level "eidas2", it has eidas1',
+    kind => 'fc', block => '', location => "auth_oidc p;\nauth_oidc_acr eidas2; #!\n");
+refused('auth_oidc_acr: ProConnect has no level "eidas4", it has eidas0 eidas1 eidas2 eidas3 eidas0-mfa eidas1-mfa '
+        . 'https://proconnect.gouv.fr/assurance/certification-dirigeant',
+    kind => 'pc', block => '', location => "auth_oidc p;\nauth_oidc_acr eidas2 eidas4; #!\n");
+
 # ---- Paths that meet
 
 refused('logout_uri of oidc_provider "p" and redirect_uri of oidc_provider "p" are both "/x"; give each a path of its own',
@@ -97,8 +127,8 @@ refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both 
     kind => 'generic', block => 'cookie_name a; #!', http => "oidc_provider q { $other cookie_name a; }");
 refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both \"__Host-NGX_OIDC_SESSION_q\"; $two",
     kind => 'generic', block => 'cookie_name __Host-NGX_OIDC_SESSION_q; #!', http => "oidc_provider q { $other }");
-accepted('one cookie name on two paths', kind => 'generic', block => 'cookie_name a; cookie_path /p;',
-    http => "oidc_provider q { $other cookie_name a; cookie_path /q; }");
+accepted('one cookie name on two paths', kind => 'generic', block => 'cookie_name a; cookie_path /p; redirect_uri /p/callback;',
+    http => "oidc_provider q { $other cookie_name a; cookie_path /q; redirect_uri /q/callback; }");
 
 # ---- The host of the redirect URI
 
@@ -133,6 +163,9 @@ warned("${p}client_secret: there is none, so that anyone can be this client; add
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
     for qw(post_logout_uri logged_out_uri);
+warned("${p}cookie_path: browsers bring no session to $_; move it below /app", kind => 'generic',
+    block => "cookie_name a; redirect_uri /app/callback; $_; cookie_path /app; #!" =~ s{redirect_uri \S+; (?=redirect_uri)}{}r)
+    for 'redirect_uri /callback', 'logout_uri /logout';
 warned('this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; '
         . 'write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)',
     %q, servers => "server { #!\nlisten 8080; server_name a.fr; auth_oidc p; ssl_protocols TLSv1.1; }");

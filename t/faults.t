@@ -21,7 +21,7 @@ if ($mounts) {
 my $nginx = nginx(<<'NGINX', two => $two, op => $op, pc => $pc, late => $late, self => $self_signed, app => $app, op_port => $op->{port}, generation => 1);
 %%globals%%
 worker_processes 1;
-events { worker_connections 512; }
+events { worker_connections 1000; }
 http {
     %%http%%
 
@@ -62,6 +62,12 @@ http {
         redirect_uri   /generic/callback;
         http_timeout   5s;
         login_deadline 1s;
+    }
+    oidc_provider full {
+        issuer %%op%%/api/v2; client_id generic-post; client_secret %%secret:generic-post%%; ssl_trusted_certificate %%ca%%;
+        redirect_uri   /generic/callback;
+        http_timeout   60s;
+        login_deadline 60s;
     }
     oidc_provider self_signed {
         issuer %%self%%/api/v2; client_id generic-post; client_secret %%secret:generic-post%%; ssl_trusted_certificate %%ca%%;
@@ -280,7 +286,7 @@ sub pings
 subtest 'slow: the others do not wait' => sub {
     $op->reset;
     my @browsers = map { browser() } 1 .. 20;
-    my @urls = map { way_back($_, '/op/page') } @browsers;
+    my @urls = map { way_back($_, '/full/page') } @browsers;
     $op->control(delay => { token => 700 });
     my @pending = map { $browsers[$_]->begin(GET => $urls[$_]) } 0 .. 19;
     my ($slowest, $count) = pings(0.6);
@@ -427,6 +433,34 @@ subtest 'connections that ended while nobody used them' => sub {
     browser()->navigate(rp('/op/x')) for 1 .. 4;
     is(scalar(grep { $_ eq 'provider_unreachable' } $nginx->reasons), 0, 'are not used for the next logins') or diag $nginx->log_text($nginx->{mark});
     ok(until_true(4, sub { browser()->navigate(rp('/op/x'))->status == 200 }), 'which succeed, with the new keys');
+};
+
+subtest 'a provider that answers nobody takes no room from the others' => sub {
+    $op->reset;
+    $pc->reset;
+    my $most = 256;
+    is(browser()->navigate(rp("/$_/x"))->status, 200, "$_: a login works") for qw(full pc);
+    my $starts = browser();
+    my @begun;
+    for (0 .. $most) {
+        my $state = $starts->get(rp('/full/x'))->args->{state};
+        push @begun, [ rp("/generic/callback?code=any&state=$state&iss=" . OIDC::Browser::escape($op->issuer)), $starts->cookie_header(rp('/')) ];
+        $starts->forget_cookies(qr/LOGIN/);
+    }
+    $op->reset(fail => { token => 'silence' });
+    my @waiting = map { $starts->begin(GET => $_->[0], cookie => $_->[1]) } @begun[ 0 .. $most - 1 ];
+    ok(until_true(30, sub { $op->count('token') == $most }), "$most calls wait") or diag $op->count('token');
+    $nginx->mark;
+    my $answer = $starts->get($begun[$most][0], cookie => $begun[$most][1]);
+    is($answer->status, 503, '... one more is refused');
+    cmp_ok($answer->{seconds}, '<', 10, '... and does not wait');
+    is(join(' ', $nginx->reasons), 'provider_busy', '... provider_busy');
+    is($op->count('token'), $most, '... the provider is not asked');
+    is(browser()->navigate(rp('/pc/x'))->status, 200, 'a login at another provider works') or diag $nginx->log_text($nginx->{mark});
+    $op->control(fail => undef);
+    is(browser()->navigate(rp('/op/x'))->status, 200, '... and by another oidc_provider');
+    $_->abort for @waiting;
+    ok(until_true(10, sub { browser()->navigate(rp('/full/x'))->status == 200 }), 'those who wait go away: there is room again');
 };
 
 # ---- a code leaves once --------------------------------------------------------------------------------------------------------

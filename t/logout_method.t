@@ -17,12 +17,27 @@ my $block = join '', map { my ($name, $more) = @$_; <<"EOF_BLOCK" } [ 'same', ''
         $more
     }
 EOF_BLOCK
-my $nginx = nginx(subst(<<'NGINX', op => $op, fc => $fc, app => $app, block => subst($block, op => $op)));
+
+# Two on one path, in each order.
+my @pairs = map { ($_, [ reverse @$_ ]) } [qw(any samesite)], [qw(any post)], [qw(samesite post)];
+my ($shared, $pages) = ('', '');
+for my $pair (@pairs) {
+    my $path = join '_', @$pair;
+    for my $method (@$pair) {
+        my $name = "${path}_of_$method";
+        $shared .= "    oidc_provider $name { issuer %%op%%/api/v2; client_id generic-post; client_secret %%secret:generic-post%%;"
+            . " ssl_trusted_certificate %%ca%%; session_store pairs; logout_uri /$path/logout; post_logout_uri /generic/logged_out;"
+            . " logout_token_hint on; logout_method $method; }\n";
+        $pages .= "        location /$name/ { auth_oidc $name; proxy_pass http://127.0.0.1:$app; }\n";
+    }
+}
+my $nginx = nginx(subst(<<'NGINX', op => $op, fc => $fc, app => $app, block => subst($block . $shared, op => $op), pages => $pages));
 %%globals%%
 events { worker_connections 256; }
 http {
     %%http%%
     log_format events "$uri $status $oidc_event";
+    oidc_session_zone zone=pairs:1m;
 %%block%%
     oidc_provider fc {
         profile                 franceconnect;
@@ -47,6 +62,7 @@ http {
         location /fc/   { auth_oidc fc;   proxy_pass http://127.0.0.1:%%app%%; }
         location /fc/gone { auth_oidc fc; error_page 410 = /franceconnect/logout; proxy_intercept_errors on; proxy_pass http://127.0.0.1:%%app%%; }
         location /post/gone { auth_oidc post; error_page 410 = /post/logout; return 410; }
+%%pages%%
         location = /out { rewrite ^ /same/logout last; }
         location = /bye { return 200 "bye"; }
     }
@@ -70,13 +86,13 @@ sub leaves
 # A page with a form, the session as it was; the form logs out.
 sub asks
 {
-    my ($answer, $browser, $name, $what) = @_;
+    my ($answer, $browser, $name, $what, $path) = @_;
     is($answer->status, 200, "$what: a page asks");
     like($answer->header('content-type'), qr{^text/html}, '... HTML');
     is($answer->header('cache-control'), 'no-store', '... never cached');
     is(scalar @{ $answer->{set_cookies} }, 0, '... no cookie is touched');
     my ($form) = $answer->{body} =~ m{<form method="post" action="([^"]*)">};
-    is($form, "/$name/logout", '... its form posts to logout_uri');
+    is($form, $path // "/$name/logout", '... its form posts to logout_uri');
     return ok(alive($browser, $name), '... the session lives');
 }
 
@@ -127,6 +143,29 @@ subtest 'the form of the page' => sub {
         my $end = $browser->navigate($answer->{location}, forms => 1);
         is($end->{url}, rp('/generic/logged_out'), '... and back');
         ok(!$browser->cookie(rp('/'), qr/SESSION/), '... no session cookie');
+    }
+};
+
+subtest 'two providers on one path: the stricter method holds' => sub {
+    my %rank = (any => 0, samesite => 1, post => 2);
+    my @requests = ([ 'another site', GET => [ 'Sec-Fetch-Site' => 'cross-site' ], 1 ], [ 'a link of the site', GET => [ 'Sec-Fetch-Site' => 'same-origin' ], 2 ]);
+    for my $pair (@pairs) {
+        my $path = join '_', @$pair;
+        my ($strict) = sort { $b <=> $a } map { $rank{$_} } @$pair;
+        for my $method (@$pair) {
+            my $name = "${path}_of_$method";
+            for my $request (@requests) {
+                my ($who, $verb, $headers, $least) = @$request;
+                my $browser = in($name);
+                my $stolen = $browser->clone;
+                my $answer = $browser->request($verb => rp("/$path/logout"), headers => $headers);
+                if ($strict >= $least) { asks($answer, $browser, $name, "$name: $who", "/$path/logout") }
+                else { leaves($answer, $stolen, $name, "$name: $who") }
+            }
+            my $browser = in($name);
+            my $stolen = $browser->clone;
+            leaves($browser->post(rp("/$path/logout"), [], headers => [ 'Sec-Fetch-Site' => 'same-origin' ]), $stolen, $name, "$name: a form of the site");
+        }
     }
 };
 

@@ -9,6 +9,7 @@ my $nginx = nginx(<<'NGINX', fc => $op{franceconnect}, fcp => $op{franceconnect_
 events { worker_connections 256; }
 http {
     %%http%%
+    oidc_session_zone zone=shared:1m;
     oidc_provider fc {
         profile                 franceconnect;
         issuer                  %%fc%%/api/v2;
@@ -19,6 +20,7 @@ http {
         http_timeout            1s;
         logout_uri              /fc/logout;
         post_logout_uri         /franceconnect/logged_out;
+        session_store           shared;
     }
     oidc_provider fcoff {
         profile                 franceconnect;
@@ -71,6 +73,7 @@ http {
         ssl_trusted_certificate %%ca%%;
         logout_uri              /opon/logout;
         revoke_on_logout        on;
+        session_store           shared;
     }
 
     map $uri $provider {
@@ -168,6 +171,23 @@ subtest 'no revocation' => sub {
     $op{franceconnect}->reset;
     browser()->get(rp('/fc/logout'));
     is(scalar revoked('fc', 0), 0, 'nobody was logged in');
+};
+
+subtest "another provider's session under this one's cookie" => sub {
+    for my $case ([ fc => 'opon' ], [ opon => 'fc' ]) {
+        my ($name, $where) = @$case;
+        my ($browser) = in($name);
+        my $id = $browser->cookie(rp('/'), "__Host-NGX_OIDC_SESSION_$name")->{value};
+        my $mixed = browser();
+        $mixed->set_cookie_line(rp('/'), "__Host-NGX_OIDC_SESSION_$where=$id; Path=/; Secure");
+        $op{ $row{$where} }->reset;
+        is($mixed->get(rp("/$where/x"))->status, 302, "$where: no session there");
+        $nginx->mark;
+        is($mixed->get(rp("/$where/logout"))->status, $where eq 'fc' ? 200 : 302, '... a logout all the same');
+        is(scalar revoked($where, 0), 0, "... which is not told the tokens of $name");
+        is(scalar revoked($name, 0), 0, '... nor are they brought where they are from');
+        is(scalar complaints(), 0, '... nothing in the log');
+    }
 };
 
 subtest 'a token that has expired is not brought' => sub {

@@ -20,6 +20,8 @@ my $providers = <<'NGINX';
         scope                   openid given_name;
         redirect_uri            /franceconnect_plus/callback;
         ssl_trusted_certificate %%ca%%;
+        logout_uri              /fcp/logout;
+        post_logout_uri         /franceconnect_plus/logged_out;
     }
     oidc_provider pc {
         profile                 proconnect;
@@ -29,6 +31,15 @@ my $providers = <<'NGINX';
         redirect_uri            /proconnect/callback;
         ssl_trusted_certificate %%ca%%;
         claims                  '{"id_token":{"amr":null,"acr":null}}';
+    }
+    oidc_provider pcmixed {
+        profile                 proconnect;
+        issuer                  %%pc%%/api/v2;
+        client_id               pc-es256;
+        client_secret           %%secret:pc-es256%%;
+        redirect_uri            /oidc_callback_proconnect;
+        ssl_trusted_certificate %%ca%%;
+        acr_values              eidas1;
     }
     oidc_provider op {
         issuer                  %%op%%/api/v2;
@@ -72,13 +83,16 @@ $providers
         location /pc/email/ { auth_oidc pc; auth_oidc_scope email; proxy_pass http://127.0.0.1:%%app%%; }
         location /pc/both/  { auth_oidc pc; auth_oidc_scope uid; auth_oidc_acr eidas1-mfa eidas2; proxy_pass http://127.0.0.1:%%app%%; }
         %%levels%%
+        location /pcmixed/     { auth_oidc pcmixed; proxy_pass http://127.0.0.1:%%app%%; }
+        location /pcmixed/mfa/ { auth_oidc pcmixed; auth_oidc_acr eidas0-mfa; proxy_pass http://127.0.0.1:%%app%%; }
+        location /pcmixed/two/ { auth_oidc pcmixed; auth_oidc_acr eidas2; proxy_pass http://127.0.0.1:%%app%%; }
         location /op/      { auth_oidc op; proxy_pass http://127.0.0.1:%%app%%; }
         location /op/high/ { auth_oidc op; auth_oidc_acr 2; proxy_pass http://127.0.0.1:%%app%%; }
     }
 }
 NGINX
 
-my $callback = qr{/callback\?};
+my $callback = qr{/(?:callback|oidc_callback_\w+)\?};
 my $cookie = '__Host-NGX_OIDC_SESSION_fcp';
 my @xhr = (plain => 1, headers => [ 'Sec-Fetch-Mode' => 'cors', 'Sec-Fetch-Dest' => 'empty', Accept => 'application/json' ]);
 $_->reset for values %op;
@@ -303,6 +317,24 @@ subtest 'the session ended while the person was away' => sub {
     is($page->seen('x-acr'), 'eidas3', '... at the level that was asked for');
 };
 
+subtest 'the session is logged out while the answer is on its way' => sub {
+    my ($browser) = citizen();
+    my $back = $browser->navigate(rp('/fcp/high/x'), until => $callback)->{next};
+    my $other_tab = $browser->clone;
+    my $before = $op{franceconnect_plus}->count('token');
+    $op{franceconnect_plus}->control(delay => { token => 3000 });
+    $nginx->mark;
+    my $pending = $browser->begin(GET => $back);
+    ok(until_true(5, sub { $op{franceconnect_plus}->count('token') > $before }), 'the code is being brought');
+    is($other_tab->get(rp('/fcp/logout'))->status, 302, '... and in another tab the person logs out');
+    my $answer = $pending->response;
+    is($answer->{location}, rp('/fcp/high/x'), 'the answer leads to its page, where a login begins');
+    is(join(' ', $nginx->reasons), 'login_required', '... login_required');
+    is(scalar(grep { /SESSION/ && !/Max-Age=0/ } @{ $answer->{set_cookies} }), 0, '... no session begins');
+    is($_->get(rp('/fcp/x'))->status, 302, '... and none goes on') for $browser, $other_tab;
+    $op{franceconnect_plus}->reset;
+};
+
 # ---- ProConnect: two orders of levels, asked for as an essential claim
 
 sub essential { my $level = shift; return { id_token => { acr => { essential => JSON::PP::true, values => [$level] }, amr => undef } } }
@@ -395,6 +427,30 @@ subtest 'ProConnect: a page that needs a scope leaves the level as it is' => sub
     my $page = $first->navigate(rp('/pc/both/x'));
     is($page->seen('x-acr'), 'eidas1-mfa', 'without a session: the first of several levels that will do');
     is($op{proconnect}->count('token'), 1, '... in one go');
+};
+
+subtest 'ProConnect: acr_values of one order, a page of the other' => sub {
+    $op{proconnect}->reset(auto => 'agent');
+    my $browser = browser();
+    is($browser->navigate(rp('/pcmixed/x'))->seen('x-acr'), 'eidas1', 'a login');
+    is($browser->navigate(rp('/pcmixed/two/x'))->seen('x-acr'), 'eidas2', 'a higher level of the same order');
+    is($browser->get(rp('/pcmixed/x'))->status, 200, '... is enough for the other pages');
+    is($browser->navigate(rp('/pcmixed/mfa/x'))->seen('x-acr'), 'eidas0-mfa', 'a level of the other order');
+    is($browser->get(rp('/pcmixed/x'), @xhr)->header('www-authenticate'),
+        'Bearer error="insufficient_user_authentication", acr_values="eidas1"', '... is not: a script is told so');
+    my $answer = $browser->get(rp('/pcmixed/x'));
+    is($answer->status, 302, '... a person is sent back');
+    is($answer->args->{acr_values}, 'eidas1', '... for acr_values');
+    is($answer->args->{claims}, undef, '... as at a login');
+    my $page = $browser->navigate($answer->{location});
+    is($page->status, 200, '... arrives') or diag explain $browser->{hops}, join '|', $nginx->reasons(0);
+    is($page->seen('x-acr'), 'eidas1', '... at that level');
+    is($browser->get(rp('/pcmixed/mfa/x'))->status, 302, '... which is not enough for the page of the other order');
+    $op{proconnect}->reset(auto => 'agent');
+    my $first = browser();
+    is($first->navigate(rp('/pcmixed/mfa/x'))->seen('x-acr'), 'eidas0-mfa', 'a first login at the other level');
+    is($first->navigate(rp('/pcmixed/x'))->seen('x-acr'), 'eidas1', '... then at acr_values');
+    is($op{proconnect}->count('token'), 2, '... each in one go');
 };
 
 # ---- Any provider: acr_values in ascending order

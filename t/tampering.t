@@ -68,6 +68,17 @@ http {
         logout_uri              /fcelse/logout;
         post_logout_uri         /logged_out;
     }
+    oidc_provider pcloop {
+        profile                 proconnect;
+        issuer                  %%pc%%/api/v2;
+        client_id               pc-es256;
+        client_secret           %%secret:pc-es256%%;
+        redirect_uri            /oidc_callback_proconnect;
+        ssl_trusted_certificate %%ca%%;
+        tamper_action           provider_logout /pcloop/page;
+        logout_uri              /pcloop/logout;
+        post_logout_uri         /logged_out_proconnect;
+    }
     oidc_provider op {
         issuer                  %%op%%/api/v2;
         client_id               generic-post;
@@ -119,7 +130,7 @@ http {
 }
 NGINX
 
-my %row = (fc => 'franceconnect', fcp => 'franceconnect_plus', pc => 'proconnect', fcreject => 'franceconnect', fcelse => 'franceconnect', op => 'generic', oplogout => 'generic');
+my %row = (fc => 'franceconnect', fcp => 'franceconnect_plus', pc => 'proconnect', pcloop => 'proconnect', fcreject => 'franceconnect', fcelse => 'franceconnect', op => 'generic', oplogout => 'generic');
 my $callback = qr{^https://rp\.localhost:\d+/(?:\w+/callback|oidc_callback\w*)\?};
 my $other = 'Tampered' . 'x' x 35;
 
@@ -150,7 +161,8 @@ sub edited { my ($name) = @_; return sub {s/([?&]$name=)\w+/$1$other/ or die "no
 
 # Whether the provider knows the browser no more: it asks who is there.
 sub asks_who { my ($browser, $name) = @_; return $browser->clone->navigate(rp("/$name/page"), until => $callback)->{body} =~ /name="identity"/ ? 1 : 0 }
-sub no_session { my ($browser, $name) = @_; ok(!$browser->cookie(rp('/'), qr/SESSION/), '... no session cookie'); return is($browser->get(rp("/$name/page"))->status, 302, '... no session') }
+sub no_cookie { my ($browser) = @_; return ok(!$browser->cookie(rp('/'), qr/SESSION/), '... no session cookie') }
+sub no_session { my ($browser, $name) = @_; no_cookie($browser); return is($browser->get(rp("/$name/page"))->status, 302, '... no session') }
 
 # Tokens that are genuine and another login's: the provider's session ends, with this token, and the browser comes back to `page`.
 sub turned_away
@@ -281,6 +293,26 @@ subtest 'tamper_action provider_logout /elsewhere' => sub {
         $browser = browser();
         $next = to_callback($browser, $name, edited('state'));
         is($browser->get($next)->{location}, rp('/elsewhere'), "$name: an unknown state leads there, too");
+    }
+};
+
+subtest 'a page of tamper_action that needs a login itself: the rounds end at a page' => sub {
+    for my $case ([ 'state', { callback => { state => $other } }, 'state_unknown' ], [ 'nonce', { idToken => { set => { nonce => $other } } }, 'id_token_nonce' ],
+        [ 'sub', { userinfo => { set => { sub => 'another' } } }, 'userinfo_subject' ])
+    {
+        my ($what, $switches, $reason) = @$case;
+        provider('pcloop')->reset(%$switches);
+        my $browser = browser();
+        $nginx->mark;
+        my $end = $browser->navigate(rp('/pcloop/page'), forms => 1, max => 60);
+        is($end->{status}, 400, "$what: an error") or diag explain $browser->{hops};
+        my $rounds = provider('pcloop')->count('authorize');
+        cmp_ok($rounds, '<=', 4, "... after $rounds rounds");
+        cmp_ok($rounds, '>=', 2, '... and not at once');
+        is(join(' ', $nginx->reasons), join(' ', ($reason) x $rounds, 'login_loop'), '... login_loop');
+        no_cookie($browser);
+        provider('pcloop')->reset;
+        is(browser()->navigate(rp('/pcloop/page'))->status, 200, '... another browser is not concerned');
     }
 };
 

@@ -41,6 +41,8 @@ http {
         location /off/      { auth_oidc off; proxy_pass http://127.0.0.1:%%app%%; proxy_set_header X-Sub "s:$oidc_claim_sub"; }
         location /ws/       { proxy_pass http://127.0.0.1:%%app%%; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
         location /var/      { auth_oidc $arg_p; proxy_pass http://127.0.0.1:%%app%%; }
+        location /var/acr/   { auth_oidc $arg_p; auth_oidc_acr 2; proxy_pass http://127.0.0.1:%%app%%; location /var/acr/off/ { auth_oidc_acr off; proxy_pass http://127.0.0.1:%%app%%; } }
+        location /var/scope/ { auth_oidc $arg_p; auth_oidc_scope email; proxy_pass http://127.0.0.1:%%app%%; location /var/scope/off/ { auth_oidc_scope off; proxy_pass http://127.0.0.1:%%app%%; } }
         location = /ping    { auth_oidc off; return 200 pong; }
         location /nice/     { error_page 401 /please.html; proxy_pass http://127.0.0.1:%%app%%; }
         location = /please.html { auth_oidc off; return 200 "please log in"; }
@@ -205,6 +207,24 @@ subtest 'auth_oidc_chooser' => sub {
     refused(browser()->post(rp('/choose/page?p='), [ [ a => 1 ] ]), 'POST');
     refused($navigation->('/choose/401/x?p='), 'auth_oidc_unauth 401');
     is($navigation->('/choose/page?p=nobody')->status, 500, 'an unknown name is still an error');
+};
+
+subtest 'a variable turns no demand off' => sub {
+    my $browser = browser();
+    is($browser->navigate(rp('/page'))->status, 200, 'logged in');
+    for my $path ('/choose/page', '/choose/401/x', '/var/acr/x', '/var/scope/x') {
+        for my $who ([ 'nobody', browser() ], [ 'somebody', $browser ]) {
+            my ($what, $asks) = @$who;
+            $nginx->mark;
+            my $answer = $asks->get(rp("$path?p=off"));
+            is($answer->status, 500, "$path, $what: an error");
+            unlike($answer->{body}, qr/"headers"/, '... nothing of the application');
+            ok(!$answer->has('location'), '... no Location');
+            like($nginx->log_text($nginx->{mark}), qr{\[error\].*oidc: provider_unknown: provider "off": auth_oidc: no such oidc_provider, }, '... provider_unknown');
+        }
+    }
+    is($navigation->("$_?p=off")->status, 200, "$_: nothing is demanded") for '/var/x', '/var/acr/off/x', '/var/scope/off/x';
+    to_provider($navigation->("$_?p=op"), $_) for '/var/acr/x', '/var/scope/x';
 };
 
 subtest 'a page to choose from that is protected itself never loops' => sub {

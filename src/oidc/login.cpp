@@ -145,7 +145,9 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
     std::optional<std::string> old = co_await on.ports.sessions.take(old_key);
     if (attempt.purpose == Purpose::more && existing && !old) {
         co_await on.ports.sessions.take(key);
-        fail(Reason::login_required, "the session ended meanwhile");
+        Failure ended(Reason::login_required, "the session ended meanwhile, or was renewed in another tab");
+        std::string count = keep_rounds(provider, request, attempt.restarts + 1);
+        co_return Reply{302, request.base_url + attempt.return_path, {std::move(count)}, std::move(ended)};
     }
     Reply reply{302, request.base_url + attempt.return_path};
     reply.set_cookies = {set_cookie(name, id, session_cookie_attributes(provider, request.https)),
