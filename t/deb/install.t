@@ -107,7 +107,7 @@ sub get { my ($path) = @_; return $http->get("http://127.0.0.1:$port$path") }
 sub answers
 {
     my ($when) = @_;
-    is(get('/unknown/')->{status}, 503, "$when: a provider that is down and unknown: 503");
+    is(get('/unknown/')->{status}, 502, "$when: a provider that is down and unknown: 502");
     my $answer = get('/known/');
     is($answer->{status}, 302, "$when: one whose addresses are known: 302");
     like($answer->{headers}{location} // '', qr{^http://127\.0\.0\.1:$down/authorization\?.*\bclient_id=c\b}, '... to it');
