@@ -2,6 +2,8 @@
 # make build-deps  what the build needs                             make deps     ... and the tests and the demonstration
 # make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
 # make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
+# make deb      Debian's package -> $(BUILD)/deb/                   make test-deb  installs, tries and purges it on a clean Debian 12
+# make test-matrix NGINX_TREES="<tree>..."  t/*.t with each nginx   TESTS="t/journey.t..." fewer of them
 #
 # make client-key DIR=<folder>                                     new keys for the tokens of FranceConnect+, EC and RSA
 #
@@ -20,12 +22,14 @@ SHELL       := /bin/bash
 MODULE      := $(BUILD)/ngx_http_oidc_module.so
 TREE        := $(BUILD)/nginx
 CPUS        := $(shell nproc)
+CONFIGURE   := $(if $(wildcard $(NGINX_SRC)/configure),./configure,auto/configure)
 SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 export OIDC_MODULE = $(abspath $(MODULE))
 
 .DEFAULT_GOAL := build
-.PHONY: build install build-deps deps unit lint test test-asan test-clang bench demo demo-check clean client-key perl-tests FORCE
+.PHONY: build install deb build-deps deps unit lint test test-asan test-clang test-matrix test-deb bench demo demo-check clean client-key \
+        perl-tests FORCE
 .DELETE_ON_ERROR:
 
 # ---- The module --------------------------------------------------------------------------------------------------------------
@@ -44,14 +48,14 @@ $(BUILD)/inputs: FORCE
 # nginx's configure writes into the source tree and its makefile takes every path literally: each build has a tree of links
 # of its own, in which all paths are short and relative.
 $(TREE)/objs/Makefile: config config.make $(BUILD)/inputs
-	@test -x $(NGINX_SRC)/configure || { echo 'no nginx source tree in $(NGINX_SRC): run "make build-deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
+	@test -x $(NGINX_SRC)/$(CONFIGURE) || { echo 'no nginx source tree in $(NGINX_SRC): run "make build-deps", or give NGINX_SRC=<tree>' >&2; exit 1; }
 	@echo 'configuring $(TREE)'
 	@rm -rf $(TREE)
 	@cp -as $(abspath $(NGINX_SRC)) $(TREE)
 	@rm -rf $(TREE)/objs $(TREE)/Makefile
 	@ln -s $(CURDIR) $(TREE)/module
 	@cd $(TREE) && NGX_CONF_FLAGS=($(NGINX_FLAGS)) && { test ! -f conf_flags || . ./conf_flags; } && \
-	./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) --with-cc-opt='$(OPTIMIZE) -fPIC $(HARDEN) $(SANITIZE)' \
+	$(CONFIGURE) "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) --with-cc-opt='$(OPTIMIZE) -fPIC $(HARDEN) $(SANITIZE)' \
 	    --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC $(SANITIZE)' --builddir=objs --add-dynamic-module=module > configure.log 2>&1 \
 	    || { tail -n 20 configure.log >&2; exit 1; }
 
@@ -70,11 +74,25 @@ install: build
 	echo 'load_module modules/$(notdir $(MODULE));' > $(DESTDIR)$(AVAILABLE)/mod-http-oidc.conf
 	ln -sf $(AVAILABLE)/mod-http-oidc.conf $(DESTDIR)$(ENABLED)/50-mod-http-oidc.conf
 
+# The package's own build is Debian's: debian/, in a copy of what it needs.
+DEB := $(BUILD)/deb
+
+deb:
+	@$(call install-packages,$(BUILD_PACKAGES) $(DEB_PACKAGES))
+	@rm -rf $(DEB) && mkdir -p $(DEB)/source
+	@cp -r config config.make src docs conf-examples debian *.md $(DEB)/source
+	@echo 'building the package, some minutes'
+	@cd $(DEB)/source && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || { tail -n 20 ../build.log >&2; exit 1; }
+	@rm -rf $(DEB)/source
+	@lintian --allow-root --fail-on error,warning $(DEB)/*.changes
+	@ls $(DEB)/*.deb
+
 # ---- What the machine needs: a second run touches no network -----------------------------------------------------------------
 
 BUILD_PACKAGES := g++ make nginx-dev libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
 TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk perl python3 \
                  libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
+DEB_PACKAGES := build-essential lintian debootstrap
 NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 
 # $(call install-packages,those)
@@ -141,8 +159,10 @@ unit:
 lint: build
 	t/lint $(MODULE)
 
+TESTS ?= t/*.t
+
 perl-tests:
-	prove -j2 -r t/*.t
+	prove -j2 -r $(TESTS)
 
 # One after the other: prove's summary ends the output.
 test:
@@ -171,6 +191,19 @@ test-clang: deps
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ build
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang CXX=clang++ unit
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/clang perl-tests
+
+# Each nginx with a module of its own: <tree>/objs/nginx where it is built there, else the machine's (Debian's tree has none).
+NGINX_TREES ?= $(NGINX_SRC)
+
+test-matrix: deps
+	@+for tree in $(abspath $(NGINX_TREES)); do \
+	     nginx=$$tree/objs/nginx; test -x $$nginx || nginx=$$(command -v nginx); own=$(BUILD)/matrix/$${tree##*/}; \
+	     echo "$$tree: $$($$nginx -v 2>&1)"; \
+	     $(MAKE) --no-print-directory BUILD=$$own NGINX_SRC=$$tree build; \
+	     OIDC_NGINX=$$nginx $(MAKE) --no-print-directory BUILD=$$own perl-tests; done
+
+test-deb: deb
+	$(SUDO) prove -v t/deb/install.t :: $(DEB)
 
 bench: deps
 	@+$(MAKE) --no-print-directory build

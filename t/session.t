@@ -68,18 +68,16 @@ sub in { my ($name) = @_; my $b = browser(); my $r = $b->navigate(rp("/$name/x")
 sub status { my ($browser, $name) = @_; return $browser->get(rp("/$name/x"))->status }
 
 subtest 'lifetimes' => sub {
-    my ($absolute) = in('absolute');
-    my ($max) = in('max');
-    my ($idle) = in('idle');
-    my $began = time;
+    my ($absolute, $max) = map { my ($b) = in($_); is(status($b, $_), 200, "$_: alive at first"); $b } qw(absolute max);
     my ($abandoned) = in('idle');
     my ($long, $r) = in('long');
+    my ($idle) = in('idle');
+    my $began = time;
     cmp_ok(abs($r->seen('x-expires') - time - 8 * 3600), '<', 5, '$oidc_session_expires: 8 h by default');
     is($r->seen('x-provider'), 'long', '$oidc_provider');
     like($r->seen('x-hash'), qr/^[A-Za-z0-9_-]{20,}$/, '$oidc_session_hash');
     my $id = $long->cookie(rp('/'), qr/SESSION_long/)->{value};
     isnt($r->seen('x-hash'), $id, '... is not the cookie');
-    is(status($_->[0], $_->[1]), 200, "$_->[1]: alive at first") for [ $absolute, 'absolute' ], [ $max, 'max' ], [ $idle, 'idle' ];
     for my $at (1, 2, 3, 4) {
         sleep 0.05 while time < $began + $at;
         is(status($idle, 'idle'), 200, "idle: used every second, alive after $at s");

@@ -12,7 +12,7 @@ use File::Temp qw(tempdir);
 our @EXPORT = qw(accepted refused warned nginx_t conf write_file $dir $file $hex);
 my $root   = abs_path(dirname(__FILE__) . '/../../..');
 my $module = $ENV{OIDC_MODULE} || "$root/build/ngx_http_oidc_module.so";
-my ($nginx) = grep { -x } qw(/usr/sbin/nginx /usr/local/sbin/nginx /usr/bin/nginx);
+my ($nginx) = grep { -x } $ENV{OIDC_NGINX} || (), qw(/usr/sbin/nginx /usr/local/sbin/nginx /usr/bin/nginx);
 plan(skip_all => 'no nginx here') if !$nginx;
 our $dir = tempdir(CLEANUP => 1);
 chmod 0755, $dir;
