@@ -208,7 +208,7 @@ subtest 'proxy_cache' => sub {
 # The guard that the document gives for servers that let "_" through.
 my ($guard) = read_file("$OIDC::Test::Root/docs/applications.md") =~ /```nginx\n(underscores_in_headers on;\n.*?)```/s;
 ok($guard, 'the document has a guard') or BAIL_OUT('no guard');
-for my $name (map { normal($_) } @{ $of_kind{proxy_set_header} }) { like($guard, qr/\$http_\L$name\E[\$"]/, "... that knows $name") }
+for my $name (map { normal($_) } @{ $of_kind{proxy_set_header} }) { like($guard, qr/\$http_\L$name\E[\$;]/, "... that knows $name") }
 my ($setting, $rest) = split /\n/, $guard, 2;
 for my $let_through ($setting, 'ignore_invalid_headers off;') {
     $nginx->stop('QUIT');
