@@ -90,10 +90,9 @@ bool is_number(std::string_view text) noexcept
     return json_is_real(read.get());
 }
 
-// jansson has numbers of 64 bits: what would not come back as it was written becomes a string that begins with a NUL.
+// jansson has numbers of 64 bits, 18 digits fit: what would not come back as written becomes a string that begins with a NUL.
 std::string keep_numbers(std::string_view text)
 {
-    constexpr std::size_t exact_digits = 18;
     std::string kept;
     bool in_string = false;
     for (std::size_t size = 1; !text.empty(); text.remove_prefix(std::min(size, text.size()))) {
@@ -102,7 +101,7 @@ std::string keep_numbers(std::string_view text)
         size = in_string && c == '\\' ? 2 : number ? std::min(text.find_first_not_of("0123456789+-.eE"), text.size()) : 1;
         if (c == '"') in_string = !in_string;
         const std::string_view token = text.substr(0, size);
-        const bool exact = !number || (size <= exact_digits && token.find_first_of(".eE") == token.npos);
+        const bool exact = !number || (size <= 18 && token.find_first_of(".eE") == token.npos);
         kept += exact || !is_number(token) ? std::string(token) : concat({"\"\\u0000", token, "\""});
     }
     return kept;
@@ -264,8 +263,7 @@ std::optional<std::int64_t> Json::integer(std::string_view name) const
     const std::string_view text = found.number();
     double real = 0;
     std::from_chars(text.data(), text.data() + text.size(), real);
-    const bool whole = integer || (!text.empty() && std::abs(real) <= limit && std::trunc(real) == real);
-    if (!whole) return std::nullopt;
+    if (!integer && (text.empty() || std::abs(real) > limit || std::trunc(real) != real)) return std::nullopt;
     const std::int64_t value = integer ? json_integer_value(found.value_) : static_cast<std::int64_t>(real);
     return value >= -limit && value <= limit ? std::optional{value} : std::nullopt;
 }
