@@ -163,6 +163,11 @@ struct Completion {
                   "browsers then refuse the name " + quoted(cookie.name) + remedy);
         refuse_if(host && !cookie.domain.empty(), "cookie_domain", "browsers refuse it with the prefix __Host-" + remedy);
         refuse_if(host && cookie.path != "/", "cookie_path", "with the prefix __Host- browsers accept / alone" + remedy);
+        for (auto [directive, uri] : {std::pair("redirect_uri", &provider.redirect_uri), {"logout_uri", &provider.logout_uri}}) {
+            bool outside = !uri->empty() && !path_of(*uri).starts_with(cookie.path);
+            warn_if(outside, "cookie_path", concat({"browsers bring no session to ", directive, " ", path_of(*uri), "; move it below ",
+                                                    cookie.path}));
+        }
     }
 };
 

@@ -30,7 +30,7 @@ accepted('every directive', kind => 'generic', block => <<'ALL', http => 'oidc_c
     auth_args display $arg_display; acr_values silver gold; claims '{"id_token":{"amr":null}}'; prompt login; login_hint $arg_hint;
     idp_hint x; ui_locales fr en; max_age 1h; id_token_signing_alg ES256 PS512; userinfo_format jwt alg=ES256 encryption=required;
     iss_parameter required; clock_skew 30s; state_timeout 10m; state_limit 4; session_idle_timeout 30m; session_max_lifetime off;
-    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /out;
+    login_uri /oidc/login; logged_out_uri https://www.example.fr/bye; error_uri /oops; logout_state on; logout_uri /app/out; redirect_uri /app/callback;
     post_logout_uri https://www.example.fr/oidc/out; cookie_name sid; cookie_domain example.fr; cookie_path /app;
     cookie_samesite none; cookie_secure on;
 ALL

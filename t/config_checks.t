@@ -127,8 +127,8 @@ refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both 
     kind => 'generic', block => 'cookie_name a; #!', http => "oidc_provider q { $other cookie_name a; }");
 refused("cookie_name of oidc_provider \"p\" and of oidc_provider \"q\" are both \"__Host-NGX_OIDC_SESSION_q\"; $two",
     kind => 'generic', block => 'cookie_name __Host-NGX_OIDC_SESSION_q; #!', http => "oidc_provider q { $other }");
-accepted('one cookie name on two paths', kind => 'generic', block => 'cookie_name a; cookie_path /p;',
-    http => "oidc_provider q { $other cookie_name a; cookie_path /q; }");
+accepted('one cookie name on two paths', kind => 'generic', block => 'cookie_name a; cookie_path /p; redirect_uri /p/callback;',
+    http => "oidc_provider q { $other cookie_name a; cookie_path /q; redirect_uri /q/callback; }");
 
 # ---- The host of the redirect URI
 
@@ -163,6 +163,9 @@ warned("${p}client_secret: there is none, so that anyone can be this client; add
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
     for qw(post_logout_uri logged_out_uri);
+warned("${p}cookie_path: browsers bring no session to $_; move it below /app", kind => 'generic',
+    block => "cookie_name a; redirect_uri /app/callback; $_; cookie_path /app; #!" =~ s{redirect_uri \S+; (?=redirect_uri)}{}r)
+    for 'redirect_uri /callback', 'logout_uri /logout';
 warned('this server uses auth_oidc on a listener without ssl, browsers would be sent back to http://...; '
         . 'write an absolute https redirect_uri (see conf-examples/behind-tls-terminator.conf)',
     %q, servers => "server { #!\nlisten 8080; server_name a.fr; auth_oidc p; ssl_protocols TLSv1.1; }");
