@@ -190,6 +190,9 @@ void complete(ngx_conf_t* cf)
     std::shift_right(all.begin(), all.end() - 1, 1);
     all.front() = guarded<access_last, NGX_HTTP_INTERNAL_SERVER_ERROR>;
     all.back() = guarded<access_first, NGX_HTTP_INTERNAL_SERVER_ERROR>;
+    void* before = ngx_array_push(&core.phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (before == nullptr) throw std::bad_alloc{};
+    *static_cast<ngx_http_handler_pt*>(before) = guarded<preaccess, NGX_HTTP_INTERNAL_SERVER_ERROR>;
 }
 
 }  // namespace oidc::ngx

@@ -50,8 +50,10 @@ ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
     add_header(r, "Cache-Control", "no-store");
     ngx_http_clear_location(r);
     r->headers_out.location = add_header(r, "Location", reply.location);
-    // of another module, under satisfy any
-    if (r->headers_out.www_authenticate != nullptr) r->headers_out.www_authenticate->hash = 0;
+    // of other modules, under satisfy any
+    for (const ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr; part = part->next)
+        for (ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts))
+            if (view(line.key) == "WWW-Authenticate") line.hash = 0;
     return NGX_HTTP_MOVED_TEMPORARILY;
 }
 

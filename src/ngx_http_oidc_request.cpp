@@ -174,19 +174,20 @@ ngx_int_t decide(ngx_http_request_t* r)
     return challenge.empty() ? check_require(r) : unauthenticated(r, auth.conf, challenge);
 }
 
+}  // namespace
+
 // A callback's query holds a live code, another site's login a person's name, a front-channel logout a claim, and nginx writes the
-// request line to its logs.
-void hide_query(ngx_http_request_t* r)
+// request line to its logs: limit_req, for one, later in this phase.
+ngx_int_t preaccess(ngx_http_request_t* r)
 {
-    const Route* route = find_route(r, view(r->uri));
+    const Route* route = r->args.len > 0 ? find_route(r, view(r->uri)) : nullptr;
     std::string_view line = view(r->request_line);
     std::size_t query = line.find('?'), version = std::min(line.rfind(" HTTP/"), line.size());
     constexpr Endpoint telling[] = {Endpoint::callback, Endpoint::initiate, Endpoint::frontchannel};
-    if (route == nullptr || query >= version || !contains(telling, route->endpoint)) return;
-    r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
+    if (r == r->main && route != nullptr && contains(telling, route->endpoint) && query < version)
+        r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
+    return NGX_DECLINED;
 }
-
-}  // namespace
 
 bool is_plain(const ngx_http_server_name_t& name) noexcept
 {
@@ -259,11 +260,9 @@ const Route* find_route(ngx_http_request_t* r, std::string_view path)
 ngx_int_t access_first(ngx_http_request_t* r)
 {
     if (r != r->main || main_conf(r).providers.empty()) return NGX_DECLINED;
-    if (r->args.len > 0) hide_query(r);
-    if (location(r).strip_cookies) {
-        auth_of(r);  // its variable may be a map of the browser's cookies, which keeps what it saw first: ours, too
-        strip_our_cookies(r);
-    }
+    // Before the cookies go: its variable may be a map of them, which keeps what it saw first, ours too.
+    if (location(r).auth.place.line > 0) request_ctx(r, true)->guard = auth_of(r).conf;
+    if (location(r).strip_cookies) strip_our_cookies(r);
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     return core->satisfy == NGX_HTTP_SATISFY_ANY ? answer(r) : NGX_DECLINED;
 }

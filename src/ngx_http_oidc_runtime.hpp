@@ -79,6 +79,7 @@ struct Flow;
 // Lives in the pool of the main request; found again after an internal redirect.
 struct RequestCtx {
     const ProviderConf* provider = nullptr;  // whose session was looked for
+    const ProviderConf* guard = nullptr;     // of the place that the request is in, or came from
     SessionView session;
     Digest key{};                            // under which it is stored
     std::string_view cookies;                // the Cookie header before our cookies were stripped from it; empty: they were not
@@ -122,6 +123,7 @@ enum class Leave : std::uint8_t { now, ask, refuse };  // ask: with a form that 
 Leave may_leave(ngx_http_request_t* r, const ProviderConf& conf);  // logout_method
 
 // Access handlers. `first` runs before every other module's, `last` after them (DESIGN: phases).
+ngx_int_t preaccess(ngx_http_request_t* r);
 ngx_int_t access_first(ngx_http_request_t* r);
 ngx_int_t access_last(ngx_http_request_t* r);
 

@@ -21,10 +21,18 @@ ngx_int_t show(Value* v, std::string_view text, bool clean = false) noexcept
 std::string_view keep(ngx_http_request_t* r, std::string_view text) { return view(copy(r->pool, text)); }
 std::string_view number(ngx_http_request_t* r, std::int64_t n) { return n > 0 ? keep(r, std::to_string(n)) : std::string_view(); }
 
+// A place that says nothing of auth_oidc has what a sub-request or an internal redirect brings along from one that does.
+const ProviderConf* provider_here(ngx_http_request_t* r)
+{
+    if (location(r).auth.place.line > 0) return auth_of(r).conf;
+    RequestCtx* ctx = request_ctx(r, false);
+    return ctx != nullptr ? ctx->guard : nullptr;
+}
+
 // The session that this request shows; empty where auth_oidc is off.
 SessionView session_here(ngx_http_request_t* r)
 {
-    const ProviderConf* conf = auth_of(r).conf;
+    const ProviderConf* conf = provider_here(r);
     return conf != nullptr ? session_of(r, *conf) : SessionView();
 }
 
@@ -72,13 +80,13 @@ struct Row {
 const Row rows[] = {
     {"oidc_claim_", claim, true},
     {"oidc_login_url_", [](auto* r, auto rest) { return login_url(r, find_provider(main_conf(r), rest)); }},
-    {"oidc_login_url", [](auto* r, auto) { return login_url(r, auth_of(r).conf); }},
+    {"oidc_login_url", [](auto* r, auto) { return login_url(r, provider_here(r)); }},
     {"oidc_id_token", [](auto* r, auto) { return session_here(r).internal(entry_name::id_token); }},
     {"oidc_access_token", [](auto* r, auto) { return access_token(r); }},
     {"oidc_userinfo", [](auto* r, auto) { return keep(r, claims_json(session_here(r), Source::userinfo)); }},
     {"oidc_claims", [](auto* r, auto) { return keep(r, claims_json(session_here(r), std::nullopt)); }},
     {"oidc_authenticated", [](auto* r, auto) { return std::string_view(session_here(r) ? "1" : ""); }},
-    {"oidc_provider", [](auto* r, auto) { return session_here(r) ? std::string_view(auth_of(r).conf->provider.name) : ""; }},
+    {"oidc_provider", [](auto* r, auto) { return session_here(r) ? std::string_view(provider_here(r)->provider.name) : ""; }},
     {"oidc_acr", [](auto* r, auto) { return claim(r, "acr"); }},
     {"oidc_auth_time", [](auto* r, auto) { return claim(r, "auth_time"); }},
     {"oidc_session_expires", [](auto* r, auto) { return number(r, session_here(r).times().expires); }},

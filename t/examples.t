@@ -1,5 +1,5 @@
 # Every file of conf-examples/: accepted as it is (but for the names of files), and with a local provider's values a person logs in
-# and out through it.
+# and out through it. (t/spoofing.t sees what the applications of applications.conf get.)
 use lib 't/lib', 'lib';
 use OIDC::Test;
 use File::Basename qw(basename);
@@ -12,6 +12,7 @@ my $secret_file = write_file('oidc-secret', client_secret('generic-basic') . "\n
 
 # file => a header of the person, its value
 my %of = (
+    'applications.conf'          => [ 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
     'any-provider.conf'          => [ 'x-email', 'eleonore.muller-lefevre@exemple.fr' ],
     'api-particulier.conf'       => [ 'x-birthdate', '1962-08-24' ],
     'behind-tls-terminator.conf' => [ 'x-family-name', 'MÜLLER-LEFÈVRE' ],
@@ -82,7 +83,7 @@ sub localised
 
 my @files = glob "$examples/*.conf";
 cmp_ok(scalar @files, '>=', 6, 'there are examples');
-is_deeply([ map { basename $_ } @files ], [ sort keys %of ], 'each is known here');
+is_deeply([ sort map { basename $_ } @files ], [ sort keys %of ], 'each is known here');
 
 for my $file (@files) {
     my $name = basename $file;
@@ -92,7 +93,8 @@ for my $file (@files) {
         utf8::decode($text);
         my ($cert, $key, $enc, $dir) = (cert_file(), key_file(), own_key('ec'), dir());
         s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g,
-            s{/etc/nginx/oidc-secret}{$secret_file}, s{/var/log/nginx/www\.example\.fr\.([\w-]+)\.log}{$dir/$1.log}g, s{server [\w.]+\.api\.gouv\.fr:443}{server 127.0.0.1:1}g
+            s{/etc/nginx/oidc-secret}{$secret_file}, s{/var/log/nginx/www\.example\.fr\.([\w-]+)\.log}{$dir/$1.log}g, s{server [\w.]+\.api\.gouv\.fr:443}{server 127.0.0.1:1}g,
+            s{/var/cache/nginx_pages}{$dir/pages}
             for $text;
         my @idle = (terminator => '127.0.0.1:' . $plain, plain => $plain);
         my ($accepted, $output) = nginx_t($frame, example => $text, @idle);

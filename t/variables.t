@@ -26,6 +26,16 @@ http {
     oidc_claim_set $dotted         http://example.org/claims.role;
     oidc_claim_set $spaced         "a claim";
     oidc_claim_set $inner          test inner;
+    oidc_claim_set $in_tax_set      test tax;
+    oidc_claim_set $in_id_set       test id;
+    oidc_claim_set $in_id_json_set  encoding=json test id;
+    oidc_claim_set $in_id_b64_set   encoding=base64url test id;
+    oidc_claim_set $colons_set      test of:colon x:y;
+    oidc_claim_set $list_url_set    encoding=urlencode list;
+    oidc_claim_set $list_b64_set    encoding=base64url list;
+    oidc_claim_set $nul_raw_set     nul;
+    oidc_claim_set $nul_url_set     encoding=urlencode nul;
+    oidc_claim_set $inner_nul_set   test nul;
 
     log_format requests '$request';
     log_format events '$oidc_event|$uri|$oidc_provider|$oidc_session_hash|$status|$request_method';
@@ -87,6 +97,20 @@ http {
         proxy_set_header X-Dotted        "[$dotted]";
         proxy_set_header X-Spaced        "[$spaced]";
         proxy_set_header X-Inner         "[$inner]";
+        proxy_set_header X-Tax              "[$oidc_claim_tax]";
+        proxy_set_header X-Big              "[$oidc_claim_big]";
+        proxy_set_header X-Exp10            "[$oidc_claim_exp10]";
+        proxy_set_header X-Minus            "[$oidc_claim_minus]";
+        proxy_set_header X-In-Tax           "[$in_tax_set]";
+        proxy_set_header X-In-Id            "[$in_id_set]";
+        proxy_set_header X-In-Id-Json       "[$in_id_json_set]";
+        proxy_set_header X-In-Id-B64        "[$in_id_b64_set]";
+        proxy_set_header X-Colons           "[$colons_set]";
+        proxy_set_header X-List-Url         "[$list_url_set]";
+        proxy_set_header X-List-B64         "[$list_b64_set]";
+        proxy_set_header X-Nul-Raw          "[$nul_raw_set]";
+        proxy_set_header X-Nul-Url          "[$nul_url_set]";
+        proxy_set_header X-Inner-Nul        "[$inner_nul_set]";
         proxy_set_header X-Claims        $oidc_claims;
         proxy_set_header X-Userinfo      $oidc_userinfo;
         proxy_set_header X-Access        "[$oidc_access_token]";
@@ -199,6 +223,21 @@ subtest 'odd values' => sub {
     }
     my ($page) = with_userinfo({ test => [ "a\r\nX-Injected: yes" ] });
     is($page->seen('x-injected'), undef, 'CR LF within an array: escaped, no header of its own');
+};
+
+subtest 'numbers as they were written, names and values in every encoding' => sub {
+    my $exact = '{"tax":1.10,"id":12345678901234567890123,"small":1E-7,"of:colon":{"x:y":[0.30,{"a/b":-0.0}]},"cr\\rlf\\n":"a\\r\\nb","nul":"a\\u0000b"}';
+    my $body = '{"sub":"agent","test":' . $exact . ',"tax":1.10,"big":18446744073709551616,"exp10":1e3,"minus":-9223372036854775809,"list":[1.10,"x y&z"],"nul":"\\u00001.5,"}';
+    $op->reset(auto => 'agent', fail => { userinfo => { mode => 'body', status => 200, type => 'application/json', body => $body } });
+    my $page = browser()->navigate(rp('/x'));
+    is($page->status, 200, 'logged in') or diag join '|', $nginx->reasons(0);
+    is($page->seen("x-$_->[0]"), $_->[1], "$_->[0]: $_->[1]")
+        for [ tax => '[1.10]' ], [ big => '[18446744073709551616]' ], [ exp10 => '[1e3]' ], [ minus => '[-9223372036854775809]' ], [ test => "[$exact]" ],
+        [ 'in-tax' => '[1.10]' ], [ 'in-id' => '[12345678901234567890123]' ], [ 'in-id-json' => '[12345678901234567890123]' ], [ 'in-id-b64' => '[MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM]' ],
+        [ colons => '[[0.30,{"a/b":-0.0}]]' ], [ 'list-url' => '[%5B1.10%2C%22x%20y%26z%22%5D]' ], [ 'list-b64' => '[WzEuMTAsInggeSZ6Il0]' ],
+        [ 'nul-raw' => '[]' ], [ 'nul-url' => '[]' ], [ 'inner-nul' => '[]' ];
+    like($page->seen('x-claims'), qr/"big":18446744073709551616,/, '$oidc_claims');
+    is(json()->decode(utf8($page->seen('x-userinfo')))->{sub}, 'agent', '$oidc_userinfo is JSON');
 };
 
 subtest 'nothing from outside adds a line to a header' => sub {

@@ -82,6 +82,31 @@ bool deeper_than(std::string_view text, std::size_t max_depth) noexcept
     return false;
 }
 
+// A JSON number, however large or long, that is no text of another kind.
+bool is_number(std::string_view text) noexcept
+{
+    constexpr std::size_t flags = JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL;
+    const std::unique_ptr<json_t, decltype(&json_decref)> read{json_loadb(text.data(), text.size(), flags, nullptr), json_decref};
+    return json_is_real(read.get());
+}
+
+// jansson has numbers of 64 bits, 18 digits fit: what would not come back as written becomes a string that begins with a NUL.
+std::string keep_numbers(std::string_view text)
+{
+    std::string kept;
+    bool in_string = false;
+    for (std::size_t size = 1; !text.empty(); text.remove_prefix(std::min(size, text.size()))) {
+        const char c = text.front();
+        const bool number = !in_string && (c == '-' || (c >= '0' && c <= '9'));
+        size = in_string && c == '\\' ? 2 : number ? std::min(text.find_first_not_of("0123456789+-.eE"), text.size()) : 1;
+        if (c == '"') in_string = !in_string;
+        const std::string_view token = text.substr(0, size);
+        const bool exact = !number || (size <= 18 && token.find_first_of(".eE") == token.npos);
+        kept += exact || !is_number(token) ? std::string(token) : concat({"\"\\u0000", token, "\""});
+    }
+    return kept;
+}
+
 }  // namespace
 
 bool equal_no_case(std::string_view a, std::string_view b) noexcept
@@ -219,7 +244,8 @@ std::string return_path(std::string_view target)
 Json Json::parse(std::string_view text, std::size_t max_depth)
 {
     if (deeper_than(text, max_depth)) return {};
-    return Json{json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, nullptr)};
+    const std::string kept = keep_numbers(text);
+    return Json{json_loadb(kept.data(), kept.size(), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, nullptr)};
 }
 
 Json Json::object(std::initializer_list<Param> members)
@@ -232,11 +258,13 @@ Json Json::object(std::initializer_list<Param> members)
 std::optional<std::int64_t> Json::integer(std::string_view name) const
 {
     constexpr std::int64_t limit = std::int64_t{1} << 53;  // beyond, a JSON number is not portable (RFC 8259 section 6)
-    const json_t* found = member(name);
-    const double real = json_real_value(found);
-    const bool whole = json_is_integer(found) || (json_is_real(found) && std::abs(real) <= limit && std::trunc(real) == real);
-    if (!whole) return std::nullopt;
-    const std::int64_t value = json_is_integer(found) ? json_integer_value(found) : static_cast<std::int64_t>(real);
+    const Json found = at(name);
+    const bool integer = json_is_integer(found.value_);
+    const std::string_view text = found.number();
+    double real = 0;
+    std::from_chars(text.data(), text.data() + text.size(), real);
+    if (!integer && (text.empty() || std::abs(real) > limit || std::trunc(real) != real)) return std::nullopt;
+    const std::int64_t value = integer ? json_integer_value(found.value_) : static_cast<std::int64_t>(real);
     return value >= -limit && value <= limit ? std::optional{value} : std::nullopt;
 }
 
@@ -264,12 +292,27 @@ std::vector<std::string> Json::names() const
     return all;
 }
 
-// 15 digits: a decimal fraction comes back as the provider wrote it (0.1, not 0.10000000000000001).
+std::string_view Json::number() const noexcept
+{
+    const std::string_view kept{json_string_value(value_), json_string_length(value_)};
+    return kept.starts_with('\0') && is_number(kept.substr(1)) ? kept.substr(1) : std::string_view();
+}
+
+// Numbers as they were written: where a quote opens a string (none is escaped by a backslash) that keep_numbers() made.
 std::string Json::dump() const
 {
-    constexpr std::size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
-    const std::unique_ptr<char, decltype(&std::free)> text{json_dumps(value_, flags), std::free};
-    return text ? text.get() : "";
+    constexpr std::string_view mark = "\"\\u0000";
+    const std::unique_ptr<char, decltype(&std::free)> text{json_dumps(value_, JSON_COMPACT | JSON_ENCODE_ANY), std::free};
+    std::string written;
+    std::string_view rest = text ? text.get() : "";
+    for (std::size_t at = rest.find(mark); at != rest.npos; at = rest.find(mark)) {
+        const std::size_t start = at + mark.size(), end = rest.find('"', start);
+        const std::string_view number = rest.substr(start, end - start);
+        const bool kept = !rest.substr(0, at).ends_with('\\') && is_number(number);
+        written.append(rest.substr(0, at)).append(kept ? number : "\"");
+        rest.remove_prefix(kept ? end + 1 : at + 1);
+    }
+    return written.append(rest);
 }
 
 // Copies share their value until one of them is changed. A value that is not UTF-8 (an empty Json) is not stored.

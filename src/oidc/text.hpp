@@ -115,7 +115,7 @@ public:
     explicit operator bool() const noexcept { return value_ != nullptr; }
     bool is_object() const noexcept { return json_is_object(value_); }
     bool is_array() const noexcept { return json_is_array(value_); }
-    bool is_string() const noexcept { return json_is_string(value_); }
+    bool is_string() const noexcept { return json_is_string(value_) && number().empty(); }
     bool is_null() const noexcept { return json_is_null(value_); }
     bool has(std::string_view name) const noexcept { return member(name) != nullptr; }
     Json at(std::string_view name) const noexcept { return Json{json_incref(member(name))}; }  // an empty Json when absent
@@ -125,13 +125,16 @@ public:
         return found.is_string() ? std::optional<std::string>{found.text()} : std::nullopt;
     }
     std::string text(std::string_view name) const { return std::string{at(name).text()}; }     // of a member, else empty
-    std::string_view text() const noexcept { return {json_string_value(value_), json_string_length(value_)}; }
+    std::string_view text() const noexcept
+    {
+        return is_string() ? std::string_view{json_string_value(value_), json_string_length(value_)} : std::string_view();
+    }
     bool is_true(std::string_view name) const noexcept { return json_is_true(member(name)); }
     std::optional<std::int64_t> integer(std::string_view name) const;  // JSON integers, and reals without fraction, within +-2^53
     std::vector<std::string> strings(std::string_view name) const;          // the strings of an array; a string is an array of one
     std::vector<Json> elements() const;                                     // of an array
     std::vector<std::string> names() const;                                 // of an object
-    std::string dump() const;                                               // compact JSON, UTF-8, any value
+    std::string dump() const;                                               // compact JSON, UTF-8, any value; numbers as they came
 
     void set(std::string_view name, std::string_view value) { set(name, of(value)); }
     void set(std::string_view name, Json value);
@@ -139,6 +142,7 @@ public:
 private:
     explicit Json(json_t* owned) noexcept : value_{owned} {}
     json_t* member(std::string_view name) const noexcept { return json_object_getn(value_, name.data(), name.size()); }
+    std::string_view number() const noexcept;  // as it was written; empty: an integer that jansson holds, or none
     json_t* value_ = nullptr;
 };
 

@@ -114,6 +114,32 @@ TEST(JsonDump, IsCompactAndKeepsOrderTextAndNumbers)
     EXPECT_EQ(Json::parse(R"({"a":false})").at("a").dump(), "false");
 }
 
+TEST(JsonDump, NumbersAreAsTheyWereWritten)
+{
+    const char* const numbers[] = {"0", "-1", "1.10", "-0.0", "1e3", "1.5E-7", "0.1", "12345678901234567.25", "999999999999999999",
+                                   "9223372036854775807", "9223372036854775808", "-9223372036854775809",
+                                   "123456789012345678901234567890"};
+    for (const std::string text : numbers) {
+        const Json json = Json::parse("{ \"n\" : " + text + " , \"a\": [" + text + ",[ " + text + "]]}");
+        EXPECT_EQ(json.dump(), "{\"n\":" + text + ",\"a\":[" + text + ",[" + text + "]]}");
+        EXPECT_EQ(json.at("n").dump(), text);
+        EXPECT_FALSE(json.at("n").is_string()) << text;
+        EXPECT_EQ(json.string("n"), std::nullopt) << text;
+        EXPECT_EQ(json.at("n").text(), "") << text;
+        EXPECT_TRUE(json.strings("a").empty()) << text;
+    }
+    for (const std::string text : {"1.", ".5", "01.5", "+1.5", "1.5.2", "1e", "--1.5", "1.5x", "1.5\"a\"", "\"a\"1.5", "1e400"})
+        EXPECT_FALSE(Json::parse("[" + text + "]")) << text;
+    EXPECT_FALSE(Json::parse("{1.5:1}"));
+}
+
+TEST(JsonDump, NoTextBecomesMarkup)
+{
+    for (const std::string text : {R"("\u0000")", R"("\u00001.5,1")", R"("\u0000\",\"admin")", R"("\u0000true")", R"("x\u00001.5")",
+                                   R"("\"\u00001.5\"")", R"("\\\"\u00001.5")", R"("\u0000x\"\u00001.5")", R"("\\")", R"("1.5 \\\" 2.50")"})
+        EXPECT_EQ(Json::parse("[" + text + ",2.50]").dump(), "[" + text + ",2.50]");
+}
+
 TEST(JsonSet, ChangesItsOwnValueOnly)
 {
     Json original = Json::object();
