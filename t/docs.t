@@ -26,7 +26,7 @@ for my $name (sort keys %row) {
     my (undef, $syntax, $default, $context, $meaning) = @{ $row{$name} };
     like($syntax, qr/^`$name [^`]+`( \(variables\))?$/, "$name: syntax");
     like($default, qr/\S/, '... default');
-    like($context, qr/^(?:P|H|H, S, L(?:, limit_except)?)$/, '... context');
+    like($context, qr/^(?:P|H|L|H, S, L(?:, limit_except)?)$/, '... context');
     like($meaning, qr/^\S.{10,}\S$/, '... meaning');
 }
 
@@ -51,7 +51,9 @@ my $key = 'client_key ec.pem use=enc';
 my %needs = (    # before the value, in place of the name alone
     id_token_encryption => "$key; client_jwks_uri /k; id_token_encryption", profile => "$key; client_jwks_uri /k; profile",
     client_jwks_uri     => "$key; client_jwks_uri /k",                      client_key => $key,
+    token_endpoint_auth_method => 'client_key ec.pem use=sig; ssl_certificate ca.pem; ssl_certificate_key ec.pem; token_endpoint_auth_method',
 );
+$place{able} = sub { conf(kind => 'none', block => "issuer https://op.example.fr; client_id c; client_secret $hex; $_[0];") };
 my $placeholder = qr/^(?:string|file|uri|path|name|time|number|size|level|scope|alg|domain|path|JSON|issuer|URL)$/;
 for my $name (sort keys %row) {
     my (undef, $syntax, $default, $context) = @{ $row{$name} };
@@ -59,7 +61,7 @@ for my $name (sort keys %row) {
     my %value = map { $_ => 1 } grep { /^[a-z_0-9]+$/ && !/$placeholder/ } split / \| /, $words =~ s/ ?\[.*//r;
     $value{$1} = 1 if $default =~ /^`([^`<\$]+)`(?:,|;|$)/ && $1 ne $name;
     for my $value (sort keys %value) {
-        my ($ok, $output) = nginx_t($place{ $context eq 'P' ? 'P' : 'H' }->(($needs{$name} // $name) . " $value"));
+        my ($ok, $output) = nginx_t($place{ $name eq 'token_endpoint_auth_method' ? 'able' : $context =~ /^[PL]$/ ? $context : 'H' }->(($needs{$name} // $name) . " $value"));
         ok($ok, "$name $value") or diag $output;
     }
 }
