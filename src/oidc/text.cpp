@@ -111,7 +111,7 @@ std::string keep_numbers(std::string_view text)
 
 bool equal_no_case(std::string_view a, std::string_view b) noexcept
 {
-    return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+    return a.size() == b.size() && (a.empty() || strncasecmp(a.data(), b.data(), a.size()) == 0);
 }
 
 std::vector<std::string> words(std::string_view text, char separator)
