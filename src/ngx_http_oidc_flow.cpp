@@ -74,8 +74,9 @@ struct Flow final : Traveller {
 
     Task<Reply> travel(SessionView existing)
     {
+        renew_secret(conf);
         switch (endpoint) {
-        case Endpoint::callback: renew_secret(conf); return finish_login(journey, existing);
+        case Endpoint::callback: return finish_login(journey, existing);
         case Endpoint::login: return login_link(journey, existing);
         case Endpoint::initiate: return initiated_login(journey);
         case Endpoint::logout: return logout(journey);

@@ -6,6 +6,7 @@ my $op = start_provider('generic');
 # Says that it wants them, and for one client it does.
 my $strict = start_provider('generic', client => [ { client_id => 'generic-post', require_pushed_authorization_requests => JSON::PP::true } ]);
 $strict->reset(discovery => { set => { require_pushed_authorization_requests => JSON::PP::true } });
+write_file('secret', "wrong\n");
 my $nginx = nginx(<<'NGINX', op => $op, strict => $strict, app => app(), cert => (pair_of('client'))[0], key => (pair_of('client'))[1]);
 %%globals%%
 events { worker_connections 256; }
@@ -23,6 +24,9 @@ http {
     oidc_provider basic {
         issuer %%op%%/api/v2; client_id generic-basic; client_secret %%secret:generic-basic%%; par on; ssl_trusted_certificate %%ca%%;
         endpoint par %%op%%/api/v2/request; endpoint authorization %%op%%/api/v2/authorize?kept=1;
+    }
+    oidc_provider file {
+        issuer %%op%%/api/v2; client_id generic-basic; client_secret_file %%dir%%/secret; par on; ssl_trusted_certificate %%ca%%;
     }
     oidc_provider wish {
         issuer %%op%%/api/v2; client_id generic-post; client_secret %%secret:generic-post%%; token_endpoint_auth_method client_secret_post;
@@ -43,6 +47,7 @@ http {
         location /on/     { auth_oidc on;     proxy_pass http://127.0.0.1:%%app%%; }
         location /tls/    { auth_oidc tls;    proxy_pass http://127.0.0.1:%%app%%; }
         location /basic/  { auth_oidc basic;  proxy_pass http://127.0.0.1:%%app%%; }
+        location /file/   { auth_oidc file;   proxy_pass http://127.0.0.1:%%app%%; }
         location /wish/   { auth_oidc wish;   proxy_pass http://127.0.0.1:%%app%%; }
         location /strict/ { auth_oidc strict; proxy_pass http://127.0.0.1:%%app%%; }
         location /never/  { auth_oidc never;  proxy_pass http://127.0.0.1:%%app%%; }
@@ -107,6 +112,15 @@ subtest 'a reference that has ended' => sub {
     my $late = $start->{location} =~ s/(request_uri=.*)/$1gone/r;
     is($browser->get($late)->status, 400, 'the provider says so');
     is($browser->navigate(rp('/on/x'))->status, 200, 'and the page begins a new login');
+};
+
+subtest 'a secret that was rotated' => sub {
+    $nginx->mark;
+    is(browser()->navigate(rp('/file/x'))->status, 502, 'the old one is refused');
+    is(join(' ', $nginx->reasons), 'client_refused', '... where the login begins');
+    write_file('secret', client_secret('generic-basic') . "\n");
+    select undef, undef, undef, 1.2;    # the file is looked at once a second
+    is(browser()->navigate(rp('/file/x'))->status, 200, 'the new one is read there');
 };
 
 sub answer { my ($status, $body) = @_; return { mode => 'body', status => $status, body => $body } }
