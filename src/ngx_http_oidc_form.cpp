@@ -50,6 +50,9 @@ ngx_int_t read_form(ngx_http_request_t* r)
     std::optional<std::string> form = form_of(r, longest);
     if (!form) return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     r->args = copy(r->pool, *form);
+    r->request_body->bufs = nullptr;  // the code in it is for us alone: no error page's upstream gets it, and no log
+    r->headers_in.content_length = nullptr;
+    r->headers_in.content_length_n = 0;
     return NGX_OK;
 }
 

@@ -199,6 +199,7 @@ subtest 'a state that is not this browser\'s, or was used' => sub {
     is($answer->status, 400, 'of another browser');
     is($answer->seen('X-Error'), 'state_unknown', '... on the page of error_uri');
     is($answer->json->{method}, 'GET', '... which is got');
+    is($answer->json->{body}, '', '... without the code');
     my $cookies = brought($browser, $end->{next});
     is(send_form($browser, $end->{next}, $end->{form})->status, 302, 'its own');
     $nginx->mark;
