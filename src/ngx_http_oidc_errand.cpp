@@ -6,6 +6,7 @@ namespace {
 
 constexpr Seconds backoff = 5;  // after a refresh that did not take place
 constexpr ngx_msec_t look_again = 50;  // at a sweep that another request began, ms
+constexpr long most_searches = 32;     // that anyone may have asked for, waiting ones too: each holds a connection of nginx
 
 Request now_only()
 {
@@ -56,6 +57,8 @@ Task<bool> Traveller::replace(SessionKey key, std::string record, std::int64_t e
 // In batches, between which the worker serves others.
 Task<bool> Traveller::end_all(SessionQuery query)
 {
+    std::shared_ptr<int> place = query.unproven ? worker().searches : nullptr;
+    if (place.use_count() > most_searches) fail(Reason::logout_refused, "too many searches for sessions at once");
     while (query.unproven && !worker().sweep.expired()) {
         Pause pause(ngx_cycle->log, look_again);
         co_await Until(pause);

@@ -278,7 +278,9 @@ const ProviderConf* who_leaves(ngx_http_request_t* r, const std::vector<const Pr
 
 ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint)
 {
-    SessionView existing = session_of(r, conf);
+    // No frame: a link of any site would end the session, against logout_method.
+    bool linked = endpoint == Endpoint::frontchannel && header(r, "sec-fetch-dest") == "document";
+    SessionView existing = linked ? SessionView() : session_of(r, conf);
     auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
     if (endpoint == Endpoint::page) add_demands(r, conf.provider, existing, flow->request);
     flow->root = flow->drive(existing);

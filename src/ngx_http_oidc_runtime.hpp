@@ -47,6 +47,7 @@ struct Worker {
     std::vector<Root> ahead;                 // fetch metadata and keys of every provider before the first login
     std::list<Errand> errands;
     std::weak_ptr<int> sweep;                // that anyone may have asked for: one at a time
+    std::shared_ptr<int> searches = std::make_shared<int>();  // shared by those, and by those that wait for it
 };
 
 Worker& worker() noexcept;                   // valid between init_process and exit_process

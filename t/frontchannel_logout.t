@@ -102,11 +102,33 @@ subtest 'refused' => sub {
     is(lives($s), $alive, 'the session goes on');
 };
 
+subtest 'a link of another site' => sub {
+    my $s = in();
+    for my $query ('', query('nobody')) {
+        my $r = $s->{b}->get(rp('/frontchannel') . $query, headers => [ 'Sec-Fetch-Site' => 'cross-site' ]);
+        is($r->status, 200, 'answered');
+        is_deeply($r->{set_cookies}, [], '... no cookie is deleted');
+    }
+    is(lives($s), $alive, 'the session goes on: only a frame ends it by its cookie');
+};
+
 subtest 'many at once' => sub {
     my @sessions = map { in() } 1 .. 8;
     my @pending = map { browser()->begin(GET => rp('/frontchannel') . query($_->{sid})) } @sessions;
     is(join(',', map { $_->response->status } @pending), join(',', (200) x 8), 'all are answered');
     is(join(',', map { $_->{b}->get(rp('/x'))->status } @sessions), join(',', (302) x 8), 'all sessions are over');
+
+    my $s = in();
+    my @workers = $nginx->workers;
+    my @sockets = map { OIDC::Browser::connect_to(OIDC::Browser::parse_url(rp())) } 1 .. 120;
+    kill STOP => @workers;    # so that they find all requests at once
+    @pending = map { browser()->begin(GET => rp('/frontchannel') . query("nobody$_"), socket => $sockets[ $_ - 1 ]) } 1 .. 120;
+    kill CONT => @workers;
+    my %answers;
+    $answers{ $_->response->status }++ for @pending;
+    is(join(',', sort keys %answers), '200,400', 'more than can wait: the others are refused') or diag explain \%answers;
+    is(frame(browser(), query($s->{sid}))->status, 200, 'and then it goes on');
+    is(lives($s), $over, '... as before');
 };
 
 my $log = read_file(dir() . '/access.log');

@@ -142,7 +142,7 @@ Task<Reply> backchannel_logout(Journey on)
     co_return Reply{200};
 }
 
-// In a frame most browsers withhold the cookie. Anyone can ask for a sid then: the same one is not looked for twice in a minute.
+// In a frame most browsers withhold the cookie. Anyone can ask for a sid then: nothing is kept of it.
 Task<Reply> frontchannel_logout(Journey on, SessionView existing)
 {
     const Provider& provider = on.provider;
@@ -159,9 +159,6 @@ Task<Reply> frontchannel_logout(Journey on, SessionView existing)
         co_await on.ports.sessions.take(key);
         reply.set_cookies.push_back(delete_cookie(name, session_cookie_attributes(provider, on.request.https)));
     } else if (!none) {
-        Digest asked = sha256({"front-channel\n", provider.name, "\n", sid});
-        bool first = co_await on.ports.sessions.use_once(asked, on.request.now + 60);
-        if (!first) co_return reply;
         SessionQuery query{provider.binding, sid, {}, true};
         co_await on.ports.sessions.end_all(std::move(query));
     }
