@@ -216,6 +216,9 @@ accepted('a client with a key alone', kind => 'none', block => 'issuer https://o
 accepted('a client with a certificate alone', kind => 'none', block => 'issuer https://op.example.fr; client_id c; ssl_certificate ca.pem; ssl_certificate_key ec.pem;');
 warned("${p}client_secret: there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
+warned(qq(${p}scope: it has the value "userinfo"; is a ";" missing before that word?), kind => 'none',
+    block => "issuer https://op.example.fr; client_id c; client_secret $hex; scope openid profile email\nuserinfo on; #!");
+accepted('... mended', kind => 'none', block => "issuer https://op.example.fr; client_id c; client_secret $hex; scope openid profile; userinfo on;");
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
     for qw(post_logout_uri logged_out_uri);
 warned("${p}$_: ProConnect never tells of a logout; remove the directive", kind => 'pc', block => "$_ /told; #!")
