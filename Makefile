@@ -89,7 +89,8 @@ deb:
 
 # ---- What the machine needs: a second run touches no network -----------------------------------------------------------------
 
-BUILD_PACKAGES := g++ make nginx-dev libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
+# nginx-dev is the source of Debian's nginx, and needs exactly that nginx beside it.
+BUILD_PACKAGES := $(if $(filter /usr/share/nginx/src,$(NGINX_SRC)),nginx-dev) g++ make libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
 TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk perl python3 \
                  libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 DEB_PACKAGES := build-essential lintian debootstrap

@@ -303,6 +303,15 @@ constexpr Directive directives[] = {
     {"session_refresh", 1, 2, set_session_refresh},
 };
 
+// A directive's name among the values of a list: nginx reads on to the next ";". ("profile" is a scope too.)
+void warn_of_swallowed(ngx_conf_t* cf, const std::string& who, std::span<const std::string> values, const Words& names)
+{
+    for (const std::string& value : values.subspan(1)) {
+        bool odd = value != "profile" && contains(names, value);
+        if (odd) report(cf, NGX_LOG_WARN, here(cf), concat({who, ": it has the value ", quoted(value), "; is a \";\" missing before that word?"}));
+    }
+}
+
 }  // namespace
 
 char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* provider_conf) noexcept
@@ -320,6 +329,7 @@ char* read_directive(ngx_conf_t* cf, ngx_command_t* dummy, void* provider_conf) 
         bool fits = words.size() > row->min_words && words.size() <= row->max_words + 1;
         if (!fits) throw Mistake("invalid number of arguments in " + name + " directive");
         who = said_in(conf.provider, row->name);
+        if (row->max_words == many) warn_of_swallowed(cf, who, std::span(words).subspan(1), names);
         row->set(cf, conf, words);
     });
 }

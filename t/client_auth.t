@@ -19,6 +19,12 @@ $picky->reset(discovery => { set => { token_endpoint_auth_methods_supported => [
     token_endpoint_auth_signing_alg_values_supported => [qw(PS256 ES256)], mtls_endpoint_aliases => \%alias } });
 
 my ($ec, $rsa) = map { own_key($_) } qw(ec rsa);
+# A file with a key and its certificate: the assertion names the certificate, too.
+my ($certified, $certificate) = map { write_file($_, '') } 'certified.pem', 'certificate.pem';
+system('openssl', qw(req -x509 -days 2 -subj /CN=client -key), $rsa, '-out', $certificate) == 0 or die 'openssl req';
+write_file('certified.pem', read_file($rsa) . read_file($certificate));
+my %print = map { my ($hex) = `openssl x509 -in $certificate -noout -fingerprint -$_->[1]` =~ /=([0-9A-F:]+)/;
+    ($_->[0] => encode_base64url(pack 'H*', $hex =~ tr/://dr)) } [ 'x5t', 'sha1' ], [ 'x5t#S256', 'sha256' ];
 my $tls = "ssl_certificate $client_cert; ssl_certificate_key $client_key";
 # location => [ provider, client, directives, what the client is known by ]
 my %case = (
@@ -29,6 +35,7 @@ my %case = (
     es256    => [ $op, 'generic-key', "client_key $ec use=sig; client_key $rsa use=sig; client_jwks_uri /oidc_jwks; token_endpoint_auth_method private_key_jwt", 'ES256' ],
     rs256    => [ $op, 'generic-key', "client_key $rsa use=sig; token_endpoint_auth_method private_key_jwt", 'RS256' ],
     ps256    => [ $op, 'generic-key', "client_key $rsa use=sig alg=PS256; token_endpoint_auth_method private_key_jwt", 'PS256' ],
+    certified => [ $op, 'generic-key', "client_key $certified use=sig; token_endpoint_auth_method private_key_jwt", 'RS256' ],
     endpoint => [ $op, 'generic-key', "client_key $ec use=sig; token_endpoint_auth_method private_key_jwt audience=token_endpoint", 'ES256' ],
     tls      => [ $op, 'generic-tls', "$tls; token_endpoint_auth_method tls_client_auth", 'certificate' ],
     self     => [ $op, 'generic-self', "ssl_certificate $self_cert; ssl_certificate_key $self_key; token_endpoint_auth_method self_signed_tls_client_auth", 'certificate' ],
@@ -103,7 +110,9 @@ for my $name (sort keys %case) {
             is($request->{headers}{host}, "$host.localhost:$provider->{port}", "$endpoint: at $host");
             my $assertion = $request->{body}{client_assertion} or next;
             my ($header, $claims) = map { part($assertion, $_) } 0, 1;
-            is_deeply([ sort keys %$header ], $how eq 'HS256' ? ['alg'] : [qw(alg kid)], "$endpoint: the header says which key");
+            my %named = $name eq 'certified' ? %print : ();
+            is_deeply([ sort keys %$header ], $how eq 'HS256' ? ['alg'] : [ sort qw(alg kid), keys %named ], "$endpoint: the header says which key");
+            is($header->{$_}, $named{$_}, "$endpoint: $_ of the certificate") for sort keys %named;
             is_deeply([ sort keys %$claims ], [qw(aud exp iat iss jti sub)], "$endpoint: the claims");
             is("$claims->{iss} $claims->{sub}", "$client $client", "$endpoint: of the client");
             is($claims->{aud}, $provider->issuer . ($name eq 'endpoint' ? '/token' : ''), "$endpoint: for the provider");

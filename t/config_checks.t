@@ -216,6 +216,9 @@ accepted('a client with a key alone', kind => 'none', block => 'issuer https://o
 accepted('a client with a certificate alone', kind => 'none', block => 'issuer https://op.example.fr; client_id c; ssl_certificate ca.pem; ssl_certificate_key ec.pem;');
 warned("${p}client_secret: there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
         . '"token_endpoint_auth_method none"', kind => 'none', block => 'issuer https://op.example.fr; client_id c;');
+warned(qq(${p}scope: it has the value "userinfo"; is a ";" missing before that word?), kind => 'none',
+    block => "issuer https://op.example.fr; client_id c; client_secret $hex; scope openid profile email\nuserinfo on; #!");
+accepted('... mended', kind => 'none', block => "issuer https://op.example.fr; client_id c; client_secret $hex; scope openid profile; userinfo on;");
 warned("${p}$_: there is no logout to come back from; add \"logout_uri /logout\"", kind => 'generic', block => "$_ /bye; #!")
     for qw(post_logout_uri logged_out_uri);
 warned("${p}$_: ProConnect never tells of a logout; remove the directive", kind => 'pc', block => "$_ /told; #!")
@@ -237,6 +240,7 @@ accepted('old TLS where nobody logs in', %q, servers => "server { listen 127.0.0
 OIDC::Config::openssl("genpkey -algorithm $_->[1] -out $_->[0]")
     for [ 'p384.pem', 'EC -pkeyopt ec_paramgen_curve:P-384' ], [ 'small.pem', 'RSA -pkeyopt rsa_keygen_bits:1024' ], [ 'ed.pem', 'ED25519' ];
 OIDC::Config::openssl('pkey -in ec.pem -pubout -out public.pem');
+system("cat '$dir/p384.pem' '$dir/ca.pem' > '$dir/another.pem'") == 0 or die 'cat';
 write_file('public.jwk', '{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}');
 write_file('set.jwk',    '{"keys":[]}');
 write_file('hidden.pem', do { open my $f, '<', "$dir/ca.pem" or die $!; local $/ = undef; <$f> });
@@ -270,6 +274,8 @@ my @mended = (
     [ generic => 'client_key p384.pem use=enc; #!', 'client_key: "%dir%/p384.pem": encryption (ECDH-ES) needs a P-256 key', 'client_key ec.pem use=enc;' ],
     [ generic => 'client_key small.pem use=enc; #!', 'client_key: "%dir%/small.pem": the RSA key has 1024 bits: use 2048 to 8192', 'client_key rsa.pem use=enc;' ],
     [ generic => 'client_key ed.pem use=sig; #!', 'client_key: "%dir%/ed.pem": the kind of the key is not supported: use RSA or EC', 'client_key p384.pem use=sig;' ],
+    [ generic => 'client_key another.pem use=sig; #!', 'client_key: "%dir%/another.pem": the first certificate in it is of another key',
+        'client_key ec.pem use=sig;' ],
     [ generic => 'client_key public.pem use=enc; #!', qq(client_key: "%dir%/public.pem": $unfit), 'client_key ec.pem use=enc;' ],
     [ generic => 'client_key public.jwk use=enc; #!', 'client_key: "%dir%/public.jwk": it is a public key: give the private one', 'client_key ec.pem use=enc;' ],
     [ generic => 'client_key set.jwk use=enc; #!', 'client_key: "%dir%/set.jwk": it is a JWK set: give one key', 'client_key ec.pem use=enc;' ],

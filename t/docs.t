@@ -1,5 +1,6 @@
 # docs/directives.md and docs/variables.md against the module: every directive stands where its Context says and nowhere else, every
-# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md.
+# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md, and the
+# links of every document.
 use strict;
 use warnings;
 use utf8;
@@ -82,5 +83,31 @@ for my $name (sort keys %described) {
 my %plus = map { /^\| `(\w+)` \| R\d[^|]+\| (.*) \|$/ ? ($1 => $2) : () } split /\n/, text_of('docs/nginx-plus.md');
 is(scalar keys %plus, 21, 'all directives of NGINX Plus are there');
 is(exists $row{$_} ? 'here' : 'not here', $plus{$_} =~ /^Not here/ ? 'not here' : 'here', "NGINX Plus: $_") for sort keys %plus;
+
+# ---- Links: the file is there, and the heading
+
+# The anchors of a document, as its headings are shown on the web.
+sub anchors
+{
+    my $text = shift =~ s/^ *```.*?^ *```//gmsr;
+    return map { my $t = lc s/\[([^\]]*)\]\([^)]*\)/$1/gr; $t =~ s/[^\w\- ]//g; $t =~ s/ /-/g; ($t => 1) } $text =~ /^#+ +(.*?) *$/mg;
+}
+my @documents = map { s{^\Q$root/}{}r } glob("$root/*.md $root/docs/*.md $root/docs/*/*.md"), "$root/t/providers/README.md";
+my (%anchors, @dead);
+my $links = 0;
+for my $document (@documents) {
+    my $folder = $document =~ s{[^/]+$}{}r;
+    for my $link (text_of($document) =~ /(?:\]\(|src=")([^)"\s]+)/g) {
+        next if $link =~ /^https?:/;
+        $links++;
+        my ($path, $anchor) = split /#/, $link, 2;
+        my $target = length $path ? abs_path("$root/$folder$path") : "$root/$document";
+        my $found = defined $target && -e $target;
+        $anchors{$target} //= { anchors(text_of($target =~ s{^\Q$root/}{}r)) } if $found && $anchor;
+        push @dead, "$document: $link" if !$found || ($anchor && !$anchors{$target}{$anchor});
+    }
+}
+cmp_ok($links, '>', 150, 'the links are found');
+is_deeply(\@dead, [], 'none is dead');
 
 done_testing();

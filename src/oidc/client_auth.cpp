@@ -73,6 +73,8 @@ std::string assertion(Journey on, const Endpoints& endpoints, bool by_secret)
     on.ports.random(id);
     Json header = Json::object({{"alg", std::string(signer.alg)}});
     if (signer.key != nullptr) header.set("kid", signer.key->kid);
+    if (signer.key != nullptr)
+        for (const auto& [name, print] : signer.key->thumbprints) header.set(name, print);
     const std::string claims = concat({"{\"iss\":", client, ",\"sub\":", client, ",\"aud\":", audience, ",\"jti\":\"",
                                        base64url(view(id)), "\",\"iat\":", now, ",\"exp\":",
                                        std::to_string(on.request.now + assertion_life), "}"});

@@ -110,6 +110,21 @@ Pkey read_pem(std::string_view text)
     return key;
 }
 
+std::vector<std::pair<std::string, std::string>> thumbprints_of(std::string_view pem, const EVP_PKEY* key)
+{
+    const Owned<BIO, BIO_free> bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+    const Owned<X509, X509_free> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+    if (!certificate) return {};
+    if (X509_check_private_key(certificate.get(), key) != 1) refuse("the first certificate in it is of another key");
+    const auto print = [&](const EVP_MD* digest) {
+        std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+        unsigned size = 0;
+        X509_digest(certificate.get(), digest, bytes.data(), &size);
+        return base64url({reinterpret_cast<const char*>(bytes.data()), size});
+    };
+    return {{"x5t", print(EVP_sha1())}, {"x5t#S256", print(EVP_sha256())}};
+}
+
 std::string member(const Json& jwk, const std::string& name)
 {
     std::string bytes = bytes_in(jwk, name);
@@ -231,6 +246,7 @@ OwnKey load_own_key(std::string_view text, KeyUse use, std::string_view alg, std
     key.use = use;
     EVP_PKEY* const pair = key.key.get();
     require_sound(pair, use);
+    if (!is_jwk && use == KeyUse::sig) key.thumbprints = thumbprints_of(text, pair);
     key.alg = alg.empty() ? jwk.text("alg") : std::string{alg};
     key.kid = kid.empty() ? jwk.text("kid") : std::string{kid};
     const std::string_view encrypts = is_rsa(pair) ? "RSA-OAEP and RSA-OAEP-256" : "ECDH-ES";
