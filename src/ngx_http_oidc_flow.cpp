@@ -16,7 +16,7 @@ struct Happened {
 constexpr Happened happened[] = {
     {"login_done", Count::logins_done}, {"login_started", Count::logins_started}, {"logout_started", Count::logouts_started},
     {"logout_done", Count::logouts_done}, {}, {}, {"login_started", Count::logins_started},
-    {"backchannel_logout", Count::logouts_done}, {"frontchannel_logout", Count::logouts_done}, {"login_started", Count::logins_started},
+    {"backchannel_logout", Count::logouts_told}, {"frontchannel_logout", Count::logouts_told}, {"login_started", Count::logins_started},
 };
 
 // The provider speaks there, by itself or in a frame: no person sees what is answered.
@@ -143,9 +143,11 @@ std::string asked_page(ngx_http_request_t* r, const Flow& flow)
 
 ngx_int_t answer_provider(ngx_http_request_t* r, const Flow& flow)
 {
-    std::string_view event = flow.failure ? name_of(flow.failure->reason) : happened[static_cast<std::size_t>(flow.endpoint)].event;
+    const Happened& done = happened[static_cast<std::size_t>(flow.endpoint)];
+    std::string_view event = flow.failure ? name_of(flow.failure->reason) : done.event;
     request_ctx(r, true)->event = event;
     if (flow.failure) log_failure(r, *flow.failure, flow.conf.provider.name);
+    else flow.conf.metrics().add(done.count);
     for (const std::string& cookie : flow.reply ? flow.reply->set_cookies : Words()) add_header(r, "Set-Cookie", cookie);
     add_header(r, "Cache-Control", "no-store");
     ngx_uint_t status = flow.failure ? NGX_HTTP_BAD_REQUEST : NGX_HTTP_OK;

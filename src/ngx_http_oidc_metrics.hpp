@@ -7,7 +7,7 @@
 
 namespace oidc::ngx {
 
-enum class Count : std::uint8_t { logins_started, logins_done, logouts_started, logouts_done, refreshes_done, refreshes_failed };
+enum class Count : std::uint8_t { logins_started, logins_done, logouts_started, logouts_done, logouts_told, refreshes_done, refreshes_failed };
 
 struct Metrics {
     class Number {
@@ -28,7 +28,7 @@ struct Metrics {
     void add(Count event) noexcept { counts[static_cast<std::size_t>(event)].add(); }
     void add(Reason reason) noexcept { failures[static_cast<std::size_t>(reason)].add(); }
 
-    Number counts[6], failures[std::size(reason_rows)];
+    Number counts[7], failures[std::size(reason_rows)];
     Document metadata, keys;
 };
 

@@ -15,6 +15,7 @@ constexpr Family families[] = {
     {"logins_done", "Logins that ended with a session.", "provider"},
     {"logouts_started", "Sessions ended by the logout link.", "provider"},
     {"logouts_done", "Browsers that came back from a logout at the provider.", "provider"},
+    {"logouts_told", "Accepted requests at backchannel_logout_uri and frontchannel_logout_uri.", "provider"},
     {"refreshes_done", "Sessions whose tokens were renewed.", "provider"},
     {"refreshes_failed", "Renewals of tokens that failed.", "provider"},
     {"failures", "What failed, each with a line in the error log.", "provider", "reason"},

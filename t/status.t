@@ -40,6 +40,7 @@ http {
         issuer    http://127.0.0.1:%%dead%%;
         client_id dead;
         token_endpoint_auth_method none;
+        frontchannel_logout_uri /told;
     }
     # more
     server {
@@ -50,6 +51,7 @@ http {
         add_header X-Pid \$pid always;
         location /pc/      { auth_oidc pc; proxy_pass http://127.0.0.1:%%app%%; }
         location /renewed/ { auth_oidc renewed; proxy_pass http://127.0.0.1:%%app%%; }
+        location /dead/    { auth_oidc dead; proxy_pass http://127.0.0.1:%%app%%; }
         location = /bye    { return 200 bye; }
         location = /status { oidc_status; allow 127.0.0.1; deny all; }
         location = /json   { oidc_status json; }
@@ -115,6 +117,9 @@ rises(sub { is($browser->get(rp('/pc/x'))->status, 200, 'a page') for 1 .. 3 }, 
 rises(sub { $browser->navigate(rp('/login_pc?return=/pc/y')) }, {}, 'a link to the login, with a session');
 rises(sub { is($browser->get($again)->status, 302, 'the callback again') }, {}, '... is no second login');
 rises(sub { is($browser->navigate(rp('/logout_pc'))->{body}, 'bye', 'a logout') }, { 'pc.logouts_started' => 1, 'pc.logouts_done' => 1 }, '... and back');
+my $told = counters()->{'dead.logouts_told'};
+is(browser()->get(rp($_->[0]))->status, $_->[1], "a frame of the provider: $_->[0]") for [ '/told', 200 ], [ '/told?sid=x', 400 ], [ '/told', 200 ];
+is(counters()->{'dead.logouts_told'} - $told, 2, '... and two were accepted');
 
 my @failures = (
     [ state_missing => sub { browser()->get(rp('/proconnect/callback?code=x')) } ],
