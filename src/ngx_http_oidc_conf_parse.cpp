@@ -4,6 +4,7 @@
 namespace oidc::ngx {
 
 constexpr std::size_t max_quoted = 200, max_sentence = 1500, max_listed = 8, max_file = 16 * 1024 * 1024;
+constexpr std::int64_t longest_time = std::int64_t{100} * 366 * 86400;  // seconds: sums of times never overflow
 
 std::string quoted(std::string_view text)
 {
@@ -63,6 +64,7 @@ std::int64_t parse_time(std::string_view text, bool is_seconds)
     ngx_str_t value = borrow(text);
     ngx_int_t time = ngx_parse_time(&value, is_seconds);
     if (time == NGX_ERROR) throw Mistake("invalid time " + quoted(text) + "; write it like 30s, 10m or 8h");
+    if (time / (is_seconds ? 1 : 1000) > longest_time) throw Mistake(quoted(text) + " is more than a hundred years");
     return time;
 }
 

@@ -102,6 +102,7 @@ my @cases = (
         'endpoint: invalid value "tokens", it can be authorization, token, userinfo, jwks, end_session, revocation, par' ],
     [ generic => "endpoint token https://a.fr/;\nendpoint token https://b.fr/; #!", 'endpoint: "token" is written twice' ],
     [ generic => 'metadata_cache valid=soon; #!', 'metadata_cache: invalid time "soon"; write it like 30s, 10m or 8h' ],
+    [ generic => 'session_timeout 99999999999d; #!', 'session_timeout: "99999999999d" is more than a hundred years' ],
     [ generic => 'jwks_cache min_refresh=0; #!',
         'jwks_cache: min_refresh=0 would let any visitor make us fetch; 1s is the least' ],
     [ generic => 'jwks_cache valids=1s; #!', 'jwks_cache: unknown parameter "valids=1s"; did you mean "valid"?' ],
