@@ -3,7 +3,7 @@
 namespace oidc {
 namespace {
 
-constexpr std::uint32_t magic = 0x0D1C5E05;  // the last byte counts layouts
+constexpr std::uint32_t magic = 0x0D1C5E06;  // the last byte counts layouts
 constexpr std::size_t max_record = 64 * 1024, max_name = 256;
 
 // Takes one cookie off the front of a header. Without '=' it has neither name nor value.
@@ -15,7 +15,7 @@ inline CookiePair take_cookie(std::string_view& header) noexcept
 }
 
 struct Header {
-    std::uint32_t magic, claims_size;  // of the entries that claim() looks through: they come first
+    std::uint32_t magic, claims_size;  // of the entries that claim() looks through: they come first, then those of internal()
     std::uint64_t binding;
     SessionTimes times;
 };
@@ -52,12 +52,14 @@ inline std::optional<Entry> first(std::string_view entries, std::string_view nam
     return std::nullopt;
 }
 
-std::string_view entries_of(std::string_view record) noexcept { return record.substr(std::min(record.size(), sizeof(Header))); }
+inline std::string_view entries_of(std::string_view record) noexcept { return record.substr(std::min(record.size(), sizeof(Header))); }
 
-std::string_view claims_of(std::string_view record) noexcept
+inline std::string_view claims_of(std::string_view record) noexcept
 {
     return entries_of(record).substr(0, load<Header>(record).claims_size);
 }
+
+std::string_view behind_claims(std::string_view record) noexcept { return entries_of(record).substr(claims_of(record).size()); }
 
 void append(std::string& entries, std::string_view name, std::string_view value, Source source, Kind kind)
 {
@@ -156,17 +158,17 @@ std::uint64_t binding_of(const Provider& provider)
 
 std::string serialize(const NewSession& session)
 {
-    std::string claims, others;
+    std::string claims, internal, others;
     append_claims(claims, others, session.userinfo, Source::userinfo);
     append_claims(claims, others, session.id_claims, Source::id_token);
-    append_internal(others, entry_name::return_path, session.return_path);
-    append_internal(others, entry_name::state_hash, session.state_hash);
-    append_internal(others, entry_name::scope, session.scope);
-    append_internal(others, entry_name::access_token, session.access_token);
-    append_internal(others, entry_name::refresh_token, session.refresh_token);
-    append_internal(others, entry_name::id_token, session.id_token);
+    append_internal(internal, entry_name::refresh_token, session.refresh_token);  // first: asked for by every request near its end
+    append_internal(internal, entry_name::scope, session.scope);
+    append_internal(internal, entry_name::access_token, session.access_token);
+    append_internal(internal, entry_name::id_token, session.id_token);
+    append_internal(internal, entry_name::return_path, session.return_path);
+    append_internal(internal, entry_name::state_hash, session.state_hash);
     const Header header{magic, static_cast<std::uint32_t>(claims.size()), session.binding, session.times};
-    std::string record = concat({stored(header), claims, others});
+    std::string record = concat({stored(header), claims, internal, others});
     if (record.size() > max_record) fail(Reason::session_too_large, std::to_string(record.size()) + " bytes of claims and tokens");
     return record;
 }
@@ -182,7 +184,7 @@ std::optional<Entry> SessionView::find(std::string_view name, Source source) con
 
 std::string_view SessionView::internal(std::string_view name) const noexcept
 {
-    return find(name, Source::internal).value_or(Entry()).value;
+    return first(behind_claims(record_), name, Source::internal).value_or(Entry()).value;
 }
 
 bool SessionQuery::matches(std::string_view record) const noexcept

@@ -16,7 +16,7 @@ TEST_P(FindCookie, ReadsWhateverABrowserSends) { EXPECT_EQ(find_cookie(GetParam(
 INSTANTIATE_TEST_SUITE_P(Headers, FindCookie,
                          ::testing::Values(Header{"a=1", "1"}, Header{"b=2; a=1", "1"}, Header{"aa=2;a=1", "1"}, Header{"a=1; a=2", "1"},
                                            Header{" a = 1 ;", "1"}, Header{"a==1", "=1"}, Header{"a", ""}, Header{"", ""}, Header{";", ""},
-                                           Header{"=; ;", ""}, Header{";;;a=1;;", "1"}, Header{"b=a=1", ""}, Header{"A=1", ""}));
+                                           Header{"=; ;", ""}, Header{";;;a=1;;", "1"}, Header{"b=a=1", ""}, Header{"b=a;\t a=1", "1"}, Header{"ba=1;a =2", "2"}, Header{"a b=1; a=3", "3"}, Header{"A=1", ""}));
 
 struct Stripping {
     const char* before;
