@@ -1,6 +1,6 @@
 # docs/directives.md and docs/variables.md against the module: every directive stands where its Context says and nowhere else, every
-# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md, and the
-# links of every document.
+# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md, the tests
+# that docs/qualification.md names, and the links of every document.
 use strict;
 use warnings;
 use utf8;
@@ -109,5 +109,22 @@ for my $document (@documents) {
 }
 cmp_ok($links, '>', 150, 'the links are found');
 is_deeply(\@dead, [], 'none is dead');
+
+# ---- Qualification: every test that a row names is there, by its name ("fc: the whole way" is made of two parts)
+
+for my $document ('docs/qualification.md', 'docs/qualification.fr.md') {
+    my ($named, @lost) = (0);
+    for my $cell (map { split /[|;]/ } grep { /^\|/ } split /\n/, text_of($document)) {
+        my ($test, $names) = $cell =~ /^\s*`(t\/[\w\/.]+)`(.*)/ or next;
+        my $text = -e "$root/$test" ? text_of($test) : '';
+        push @lost, "$test is not there" if !length $text;
+        for my $name ($names =~ /"([^"]+)"/g) {
+            $named++;
+            push @lost, "$test: $name" if index($text, $name =~ s/^\w+: //r) < 0;
+        }
+    }
+    cmp_ok($named, '>', 80, "$document: the names are found");
+    is_deeply(\@lost, [], '... each in its test');
+}
 
 done_testing();
