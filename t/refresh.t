@@ -281,10 +281,10 @@ subtest 'the browser leaves while it waits' => sub {
 };
 
 subtest 'a reload in the middle' => sub {
-    start();
+    start(ttl => { AccessToken => 6 });  # the new one is far from its own end while this looks at it
     my ($waiting) = in('pc');
     my ($behind, $old) = in('pc');
-    due();
+    due(6);
     $op->control(delay => { token => 1500 });
     page($behind);
     ok(until_true(3, sub { $op->refreshes == 1 }), 'one is renewed in the background');
