@@ -99,13 +99,15 @@ std::optional<VerificationKey> import_key(const Json& jwk)
 [[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument{why}; }
 
 // An encrypted file is refused, nobody is asked for its passphrase.
+int no_passphrase(char*, int, int, void*) noexcept { return -1; }
+
 // `openssl ecparam -genkey` writes the curve first, which OpenSSL 3.0 would take for a key without its two halves.
 Pkey read_pem(std::string_view text)
 {
     constexpr std::string_view end = "-----END EC PARAMETERS-----";
     if (const std::size_t at = text.find(end); at != text.npos) text.remove_prefix(at + end.size());
     const Owned<BIO, BIO_free> bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
-    Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr)};
+    Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
     if (!key) refuse("no private key in it: give an unencrypted PEM (PKCS#1, SEC1 or PKCS#8) or a private JWK");
     return key;
 }
@@ -113,7 +115,7 @@ Pkey read_pem(std::string_view text)
 std::vector<std::pair<std::string, std::string>> thumbprints_of(std::string_view pem, const EVP_PKEY* key)
 {
     const Owned<BIO, BIO_free> bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-    const Owned<X509, X509_free> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+    const Owned<X509, X509_free> certificate{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
     if (!certificate) return {};
     if (X509_check_private_key(certificate.get(), key) != 1) refuse("the first certificate in it is of another key");
     const auto print = [&](const EVP_MD* digest) {
