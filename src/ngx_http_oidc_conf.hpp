@@ -78,6 +78,7 @@ struct MainConf {
     std::vector<std::unique_ptr<ProviderConf>> providers;
     std::vector<std::unique_ptr<Zone>> zones;              // oidc_session_zone and the defaults
     std::unique_ptr<Zone> documents, states;               // of the node: what was fetched, which states were used
+    std::vector<std::string> session_cookies;              // all their names, sorted
     ngx_int_t cookie_variable = 0;                         // the index of $http_cookie
     std::vector<Secret> cookie_keys;                       // oidc_cookie_key; empty: the random key of the zone of states
 };

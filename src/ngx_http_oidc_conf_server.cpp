@@ -175,11 +175,13 @@ void complete(ngx_conf_t* cf)
         if (!cookie.name_given) cookie.name = "NGX_OIDC_SESSION" + (main.providers.size() > 1 ? "_" + provider.name : "");
         conf->sessions = session_zone(cf, main, *conf);
         conf->counters = declare_metrics(cf, provider.name);
-        for (bool https : {false, true}) conf->cookie_names[https] = session_cookie_name(provider, https);
+        for (bool https : {false, true})
+            main.session_cookies.push_back(conf->cookie_names[https] = session_cookie_name(provider, https));
         provider.binding = binding_of(provider);
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }
+    std::ranges::sort(main.session_cookies);
     for (const auto& conf : main.providers)
         for (const auto& other : main.providers) require_own_cookie(*conf, *other);
     for (const auto* server : items<ngx_http_core_srv_conf_t*>(core.servers)) complete_server(cf, core, *server);

@@ -19,8 +19,7 @@ bool is_ours(const void* conf, std::string_view name)
 {
     std::string_view bare = name.starts_with(host_prefix) ? name.substr(host_prefix.size()) : name;
     if (bare.starts_with(attempt_cookie_prefix) || bare.starts_with(rounds_cookie_prefix)) return true;
-    auto has = [&](const auto& provider) { return contains(provider->cookie_names, name); };
-    return std::ranges::any_of(static_cast<const MainConf*>(conf)->providers, has);
+    return std::ranges::binary_search(static_cast<const MainConf*>(conf)->session_cookies, name);
 }
 
 // An element cannot leave the list of headers, whose others nginx points to, and proxies send whatever stands in it: it becomes
@@ -33,19 +32,39 @@ void retire(ngx_table_elt_t& line)
     line.value = borrow("");
 }
 
+// What a connection's last Cookie header came to: a browser repeats it byte for byte.
+struct Sifted {
+    std::string header, left;            // left: without our cookies
+    const std::string* name = nullptr;   // of the session cookie that was looked for
+    std::optional<Digest> key = {};      // of the session that it names
+};
+
+// A long header is not kept beyond its request.
+Sifted& sift(ngx_http_request_t* r, std::string_view cookies)
+{
+    constexpr std::size_t longest = 2048;
+    ngx_pool_t* pool = cookies.size() > longest ? r->main->pool : r->connection->pool;
+    auto* last = find_in_pool<Sifted>(pool);
+    if (last != nullptr && last->header == cookies) return *last;
+    if (last == nullptr) last = make_in_pool<Sifted>(pool);
+    std::string kept(cookies.size(), '\0');
+    std::optional<std::string_view> left = strip_cookies(cookies, kept.data(), is_ours, &main_conf(r));
+    *last = {std::string(cookies), std::string(left.value_or(cookies))};
+    return *last;
+}
+
 // Removes this module's cookies from what an upstream and $http_cookie see.
 void strip_our_cookies(ngx_http_request_t* r)
 {
     std::string_view cookies = cookies_of(r);
     if (cookies.empty()) return;
-    auto* kept = static_cast<char*>(ngx_pnalloc(r->pool, cookies.size()));
-    if (kept == nullptr) throw std::bad_alloc{};
-    std::optional<std::string_view> left = strip_cookies(cookies, kept, is_ours, &main_conf(r));
-    if (!left) return;
+    const Sifted& sifted = sift(r, cookies);
+    if (sifted.left.size() == cookies.size()) return;
+    ngx_str_t left = copy(r->pool, sifted.left);
     request_ctx(r, true)->cookies = cookies;
-    ngx_uint_t stay = left->empty() ? 0 : 1, seen = 0;
+    ngx_uint_t stay = left.len > 0 ? 1 : 0, seen = 0;
     each_cookie_line(r, [&](ngx_table_elt_t* line) {
-        if (seen++ < stay) line->value = borrow(*left);
+        if (seen++ < stay) line->value = left;
         else retire(*line);
     });
 #if (nginx_version >= 1023000)
@@ -180,12 +199,12 @@ ngx_int_t decide(ngx_http_request_t* r)
 // request line to its logs: limit_req, for one, later in this phase.
 ngx_int_t preaccess(ngx_http_request_t* r)
 {
-    const Route* route = r->args.len > 0 ? find_route(r, view(r->uri)) : nullptr;
+    const Route* route = r->args.len > 0 && r == r->main ? find_route(r, view(r->uri)) : nullptr;
+    constexpr Endpoint telling[] = {Endpoint::callback, Endpoint::initiate, Endpoint::frontchannel};
+    if (route == nullptr || !contains(telling, route->endpoint)) return NGX_DECLINED;
     std::string_view line = view(r->request_line);
     std::size_t query = line.find('?'), version = std::min(line.rfind(" HTTP/"), line.size());
-    constexpr Endpoint telling[] = {Endpoint::callback, Endpoint::initiate, Endpoint::frontchannel};
-    if (r == r->main && route != nullptr && contains(telling, route->endpoint) && query < version)
-        r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
+    if (query < version) r->request_line = copy(r->pool, concat({line.substr(0, query), line.substr(version)}));
     return NGX_DECLINED;
 }
 
@@ -197,14 +216,11 @@ bool is_plain(const ngx_http_server_name_t& name) noexcept
     return !contains(view(name.name), '*') && !view(name.name).starts_with('.');
 }
 
-RequestCtx* request_ctx(ngx_http_request_t* request, bool create)
+RequestCtx* find_request_ctx(ngx_http_request_t* main, bool create)
 {
-    ngx_http_request_t* r = request->main;
-    auto* ctx = static_cast<RequestCtx*>(ngx_http_get_module_ctx(r, ngx_http_oidc_module));
-    if (ctx != nullptr) return ctx;
-    if (r->internal) ctx = find_in_pool<RequestCtx>(r->pool);  // an internal redirect wipes r->ctx
-    if (ctx == nullptr && create) ctx = make_in_pool<RequestCtx>(r->pool);
-    ngx_http_set_ctx(r, ctx, ngx_http_oidc_module);
+    auto* ctx = main->internal ? find_in_pool<RequestCtx>(main->pool) : nullptr;  // an internal redirect wipes main->ctx
+    if (ctx == nullptr && create) ctx = make_in_pool<RequestCtx>(main->pool);
+    ngx_http_set_ctx(main, ctx, ngx_http_oidc_module);
     return ctx;
 }
 
@@ -226,19 +242,25 @@ Auth auth_of(ngx_http_request_t* r)
     return {name != "off" || demands, find_provider(main_conf(r), name), name};  // a browser's choice turns no demand off
 }
 
-SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
+SessionView find_session(ngx_http_request_t* r, RequestCtx& ctx, const ProviderConf& conf)
 {
     constexpr std::size_t longest = 64;  // ours has 43 characters: a longer one is not hashed
-    RequestCtx* ctx = request_ctx(r, true);
-    if (ctx->provider == &conf) return ctx->session;
-    ctx->provider = &conf;
-    ctx->session = SessionView();
-    std::string_view id = find_cookie(cookies_of(r), conf.cookie_names[is_https(r->main, conf) ? 1 : 0]);
-    if (id.empty() || id.size() > longest) return ctx->session;
-    ctx->key = sha256(id);
-    SessionView found(conf.sessions->get(ctx->key, ngx_time(), r->main->pool));
-    if (found && found.binding() == conf.provider.binding) ctx->session = found;
-    return ctx->session;
+    ctx.provider = &conf;
+    ctx.session = SessionView();
+    std::string_view cookies = cookies_of(r);
+    if (cookies.empty()) return ctx.session;
+    Sifted& sifted = sift(r, cookies);
+    const std::string& name = conf.cookie_names[is_https(r->main, conf) ? 1 : 0];
+    if (sifted.name != &name) {
+        std::string_view id = find_cookie(sifted.header, name);
+        sifted.key = id.empty() || id.size() > longest ? std::nullopt : std::optional(sha256(id));
+        sifted.name = &name;
+    }
+    if (!sifted.key) return ctx.session;
+    ctx.key = *sifted.key;
+    SessionView found(conf.sessions->get(ctx.key, ngx_time(), r->main->pool));
+    if (found && found.binding() == conf.provider.binding) ctx.session = found;
+    return ctx.session;
 }
 
 const Words& levels_here(ngx_http_request_t* r, const Provider& provider) noexcept

@@ -91,7 +91,13 @@ struct RequestCtx {
     bool refreshed = false;                  // it waited for new tokens: not twice
 };
 
-RequestCtx* request_ctx(ngx_http_request_t* r, bool create);  // nullptr only when `create` is false and there is none
+RequestCtx* find_request_ctx(ngx_http_request_t* main, bool create);
+// nullptr only when `create` is false and there is none.
+inline RequestCtx* request_ctx(ngx_http_request_t* r, bool create)
+{
+    auto* ctx = static_cast<RequestCtx*>(ngx_http_get_module_ctx(r->main, ngx_http_oidc_module));
+    return ctx != nullptr ? ctx : find_request_ctx(r->main, create);
+}
 
 template <class Conf> Conf& conf_of(void** confs) noexcept { return *static_cast<Conf*>(confs[ngx_http_oidc_module.ctx_index]); }
 inline MainConf& main_conf(ngx_http_request_t* r) noexcept { return conf_of<MainConf>(r->main_conf); }
@@ -108,8 +114,13 @@ struct Auth {
     std::string_view value;
 };
 Auth auth_of(ngx_http_request_t* r);
+SessionView find_session(ngx_http_request_t* r, RequestCtx& ctx, const ProviderConf& conf);
 // The live session of that provider, looked up at first use; an empty view without one.
-SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf);
+inline SessionView session_of(ngx_http_request_t* r, const ProviderConf& conf)
+{
+    RequestCtx* ctx = request_ctx(r, true);
+    return ctx->provider == &conf ? ctx->session : find_session(r, *ctx, conf);
+}
 // The levels of which a session needs one here: of auth_oidc_acr, else of acr_values where a location could have demanded another
 // that does not compare. nginx -t saw to it where there is one order alone.
 const Words& levels_here(ngx_http_request_t* r, const Provider& provider) noexcept;

@@ -24,7 +24,9 @@ std::string_view number(ngx_http_request_t* r, std::int64_t n) { return n > 0 ? 
 // A place that says nothing of auth_oidc has what a sub-request or an internal redirect brings along from one that does.
 const ProviderConf* provider_here(ngx_http_request_t* r)
 {
-    if (location(r).auth.place.line > 0) return auth_of(r).conf;
+    const LocConf& here = location(r);
+    if (here.provider != nullptr) return here.provider;
+    if (here.auth.place.line > 0) return auth_of(r).conf;
     RequestCtx* ctx = request_ctx(r, false);
     return ctx != nullptr ? ctx->guard : nullptr;
 }
@@ -76,10 +78,12 @@ struct Row {
     bool clean = false;
 };
 
-// Those that end with '_' are prefixes, and stand first.
-const Row rows[] = {
+const Row prefixes[] = {
     {"oidc_claim_", claim, true},
     {"oidc_login_url_", [](auto* r, auto rest) { return login_url(r, find_provider(main_conf(r), rest)); }},
+};
+
+const Row rows[] = {
     {"oidc_login_url", [](auto* r, auto) { return login_url(r, provider_here(r)); }},
     {"oidc_id_token", [](auto* r, auto) { return session_here(r).internal(entry_name::id_token); }},
     {"oidc_access_token", [](auto* r, auto) { return access_token(r); }},
@@ -129,11 +133,13 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
 }
 
 ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }
-ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t data)
+
+// nginx gives it the whole name.
+template <std::size_t number>
+ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t name)
 {
-    std::string_view name = view(*reinterpret_cast<ngx_str_t*>(data));
-    const Row* row = std::ranges::find_if(rows, [&](const Row& each) { return name.starts_with(each.name); });
-    return show(v, row->get(r, name.substr(row->name.size())), row->clean);
+    const Row& row = prefixes[number];
+    return show(v, row.get(r, view(*reinterpret_cast<ngx_str_t*>(name)).substr(row.name.size())), row.clean);
 }
 
 ngx_int_t get_claim_set(ngx_http_request_t* r, Value* v, uintptr_t set)
@@ -155,12 +161,11 @@ bool declare(ngx_conf_t* cf, ngx_str_t name, ngx_uint_t flags, ngx_http_get_vari
 
 ngx_int_t preconfiguration(ngx_conf_t* cf)
 {
-    for (const Row& row : rows) {
-        bool prefix = row.name.ends_with('_');
-        auto get = prefix ? guarded<get_prefixed, NGX_ERROR, Value*, uintptr_t> : guarded<get_row, NGX_ERROR, Value*, uintptr_t>;
-        if (!declare(cf, borrow(row.name), prefix ? NGX_HTTP_VAR_PREFIX : 0, get, &row)) return NGX_ERROR;
-    }
-    return NGX_OK;
+    bool ok = true;
+    for (const Row& row : rows) ok = ok && declare(cf, borrow(row.name), 0, guarded<get_row, NGX_ERROR>, &row);
+    ok = ok && declare(cf, borrow(prefixes[0].name), NGX_HTTP_VAR_PREFIX, guarded<get_prefixed<0>, NGX_ERROR>, nullptr);
+    ok = ok && declare(cf, borrow(prefixes[1].name), NGX_HTTP_VAR_PREFIX, guarded<get_prefixed<1>, NGX_ERROR>, nullptr);
+    return ok ? NGX_OK : NGX_ERROR;
 }
 
 ngx_int_t add_claim_set_variable(ngx_conf_t* cf, ngx_str_t name, const ClaimSet* set)

@@ -205,6 +205,65 @@ subtest 'over HTTP/2, in crumbs' => sub {
     like($text, qr/"cookie":\["a=b; c=d"\]/, 'stripped');
 };
 
+# A proxy sends the requests of many browsers over one connection: (status, the Cookie header that the application got) of each.
+sub on_one_connection
+{
+    my ($version, @requests) = @_;
+    my @curl = ('curl', '-sS');
+    for (@requests) {
+        my ($path, $cookie) = @$_;
+        push @curl, '--next' if @curl > 2;
+        push @curl, $version, '--max-time', 20, '--cacert', OIDC::Test::ca_file(), '--resolve', 'rp.localhost:' . OIDC::Test::rp_port() . ':127.0.0.1',
+            (length $cookie ? ('-H', "Cookie: $cookie") : ()), '-w', "\n%{http_code} %{num_connects}\n", rp($path);
+    }
+    open(my $pipe, '-|', @curl) // die "curl: $!";
+    my $answer = do { local $/; <$pipe> };
+    close $pipe;
+    my @answers;
+    while ($answer =~ /\G(.*?)\n(\d+) (\d+)\n/gs) {
+        my ($body, $status, $connects) = ($1, $2, $3);
+        my ($seen) = $body =~ /"cookie":\["([^"]*)"\]/;
+        my ($sub) = $body =~ /"x-sub":\["([^"]*)"\]/;
+        is($connects, @answers ? 0 : 1, 'over the same connection');
+        push @answers, [ $status, $seen // '', $sub // '' ];
+    }
+    return @answers;
+}
+
+subtest 'many browsers over one connection' => sub {
+    my $other = browser();
+    $op->control(auto => 'abroad');
+    $other->navigate(rp('/page'));
+    my $other_id = $other->cookie(rp('/'), $session)->{value};
+    my ($one, $two) = map { $_->get(rp('/page'))->seen('x-sub') } $in, $other;
+    isnt($one, $two, 'two persons');
+    my $named = browser();
+    $named->navigate(rp('/named/x'));
+    my $named_id = $named->cookie(rp('/'), 'my_session')->{value};
+    my $long = 'a=' . 'v' x 3000;
+    my @requests = (    # path, cookies, status, cookies and person that the application sees
+        [ '/page',    "$session=$id; a=1",                          200, 'a=1', $one ],
+        [ '/page',    "$session=$id; a=1",                          200, 'a=1', $one ],
+        [ '/page',    "$session=$other_id; a=1",                    200, 'a=1', $two ],
+        [ '/page',    '',                                           302, '',    '' ],
+        [ '/page',    "$session=$id; a=2",                          200, 'a=2', $one ],
+        [ '/page',    'a=2',                                        302, '',    '' ],
+        [ '/page',    "$session=$other_id; $long",                  200, $long, $two ],
+        [ '/page',    "$session=$id; $long",                        200, $long, $one ],
+        [ '/page',    "$session=$id; my_session=$named_id",         200, '',    $one ],
+        [ '/named/x', "$session=$id; my_session=$named_id",         200, '',    '' ],
+        [ '/page',    "$session=$id; my_session=$named_id",         200, '',    $one ],
+        [ '/keep/x',  "$session=$id; my_session=$named_id",         200, "$session=$id; my_session=$named_id", '' ],
+        [ '/page',    "$session=" . ('x' x 43),                     302, '',    '' ],
+        [ '/page',    "$session=" . ('x' x 65),                     302, '',    '' ],
+        [ '/page',    "$session=$other_id; my_session=$named_id",   200, '',    $two ],
+    );
+    for my $version ('--http1.1', '--http2') {
+        my @answers = on_one_connection($version, @requests);
+        is_deeply($answers[$_], [ @{ $requests[$_] }[ 2 .. 4 ] ], "$version, request $_") for 0 .. $#requests;
+    }
+};
+
 subtest 'strange Cookie headers' => sub {
     my $big = join '; ', map {"c$_=" . 'v' x 30} 1 .. 200;
     my $before = () = $nginx->workers;
