@@ -91,7 +91,7 @@ deb:
 
 # nginx-dev is the source of Debian's nginx, and needs exactly that nginx beside it.
 BUILD_PACKAGES := $(if $(filter /usr/share/nginx/src,$(NGINX_SRC)),nginx-dev) g++ make libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
-TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk perl python3 \
+TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk nghttp2-client perl python3 \
                  libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 DEB_PACKAGES := build-essential lintian debootstrap
 NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
