@@ -173,10 +173,13 @@ std::string serialize(const NewSession& session)
     return record;
 }
 
-SessionView::SessionView(std::string_view record) noexcept : record_{load<Header>(record).magic == magic ? record : ""} {}
+SessionView::SessionView(std::string_view record) noexcept
+    : record_{load<Header>(record).magic == magic ? record : ""}, claims_{claims_of(record_)}
+{
+}
 std::uint64_t SessionView::binding() const noexcept { return load<Header>(record_).binding; }
 SessionTimes SessionView::times() const noexcept { return load<Header>(record_).times; }
-std::optional<Entry> SessionView::claim(std::string_view name) const noexcept { return first(claims_of(record_), name); }
+std::optional<Entry> SessionView::claim(std::string_view name) const noexcept { return first(claims_, name); }
 std::optional<Entry> SessionView::find(std::string_view name, Source source) const noexcept
 {
     return first(entries_of(record_), name, source);
@@ -199,7 +202,7 @@ bool SessionQuery::matches(std::string_view record) const noexcept
 std::string claims_json(const SessionView& session, std::optional<Source> only)
 {
     std::string text;
-    std::string_view rest = only ? entries_of(session.record_) : claims_of(session.record_);
+    std::string_view rest = only ? entries_of(session.record_) : session.claims_;
     for (Item item; next(rest, item);) {
         if (only && item.source != *only) continue;
         text.append(text.empty() ? "{" : ",").append(json_quoted(item.name)) += ':';

@@ -62,7 +62,7 @@ public:
     friend std::string claims_json(const SessionView& session, std::optional<Source> only);
 
 private:
-    std::string_view record_;
+    std::string_view record_, claims_;                 // claims_: the entries that claim() looks through
 };
 
 // What a login leaves behind.
