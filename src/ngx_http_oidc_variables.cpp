@@ -134,6 +134,7 @@ std::string_view claim_set(ngx_http_request_t* r, const ClaimSet& wanted)
 
 ngx_int_t get_row(ngx_http_request_t* r, Value* v, uintptr_t row) { return show(v, reinterpret_cast<const Row*>(row)->get(r, {})); }
 
+static_assert(std::size(prefixes) == 2, "preconfiguration() declares each");
 // nginx gives it the whole name.
 template <std::size_t number>
 ngx_int_t get_prefixed(ngx_http_request_t* r, Value* v, uintptr_t name)
