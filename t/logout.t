@@ -225,5 +225,16 @@ subtest 'a login link after logout' => sub {
     is($page->status, 200, 'logs in again');
 };
 
+subtest 'the same cookie over the same connection' => sub {    # as of a thief who shares a proxy with the person
+    my $cookie = in('bare')->cookie_header(rp('/'));
+    my @same = ('--http1.1', '--max-time', 20, '--cacert', OIDC::Test::ca_file(), '--resolve', 'rp.localhost:' . OIDC::Test::rp_port() . ':127.0.0.1', '-H', "Cookie: $cookie",
+        '-H', 'Sec-Fetch-Mode: navigate', '-H', 'Sec-Fetch-Site: same-origin', '-o', '/dev/null', '-w', '%{http_code} %{num_connects}\n');
+    my @curl = ('curl', '-sS', @same, rp('/bare/x'), '--next', @same, rp('/bare/logout'), '--next', @same, rp('/bare/x'));
+    open(my $pipe, '-|', @curl) // die "curl: $!";
+    chomp(my @answers = <$pipe>);
+    close $pipe;
+    is_deeply(\@answers, [ '200 1', '302 0', '302 0' ], 'served, logged out, and no session any more');
+};
+
 log_ok();
 done_testing();
