@@ -13,13 +13,17 @@ std::string own_name(const Request& request, std::string_view prefix, std::strin
 }
 
 // By the first letters of its state.
+constexpr std::size_t own_letters = 8;
 std::string cookie_name(std::string_view state, const Request& request)
 {
-    return own_name(request, attempt_cookie_prefix, state.substr(0, 8));
+    return own_name(request, attempt_cookie_prefix, state.substr(0, own_letters));
 }
 
-// The cookie is bound to its name and to the site it was set for.
-std::string associated_data(const std::string& name, const Request& request) { return concat({name, "\n", request.base_url}); }
+// The cookie is bound to its name, to the site it was set for, and to its state.
+std::string associated_data(std::string_view name, const Request& request, std::string_view state)
+{
+    return concat({name, "\n", request.base_url, "\n", state});
+}
 
 // Of a login whose answer is a POST from another site: browsers send such a cookie along, when it is Secure.
 CookieAttributes attributes(const Provider& provider, const Request& request)
@@ -27,41 +31,42 @@ CookieAttributes attributes(const Provider& provider, const Request& request)
     return {{}, "/", provider.form_post ? SameSite::none : SameSite::lax, request.https || provider.form_post};
 }
 
-// Unbiased: six bits above the 62nd letter are none.
+// No letter is likelier than another by more than a thousandth: 43 of them still have 256 bits.
 void draw(std::span<char> letters, RandomBytes random)
 {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    std::array<unsigned char, 152> bytes;
-    for (std::size_t drawn = 0; drawn < letters.size();) {
-        random(bytes);
-        for (const unsigned char byte : bytes)
-            if ((byte & 63) < alphabet.size() && drawn < letters.size()) letters[drawn++] = alphabet[byte & 63];
-    }
+    std::array<std::uint16_t, std::tuple_size_v<decltype(Attempt::letters)>> numbers;
+    random({reinterpret_cast<unsigned char*>(numbers.data()), letters.size() * sizeof numbers[0]});
+    for (std::size_t i = 0; i < letters.size(); ++i) letters[i] = alphabet[numbers[i] * alphabet.size() >> 16];
 }
 
-// No newline in a provider's name or a local path.
+// No newline in a provider's name or a local path. Without the state.
 std::string plaintext(const Attempt& attempt)
 {
-    return concat({stored<AttemptHead>(attempt), attempt.provider, "\n", attempt.return_path, "\n", attempt.acr, "\n", attempt.scope});
+    return concat({stored<AttemptHead>(attempt), attempt.provider, "\n", attempt.return_path, "\n", attempt.acr, "\n", attempt.scope,
+                   "\n", attempt.nonce(), attempt.verifier()});
 }
 
-std::optional<Attempt> parse(std::string_view text)
+std::optional<Attempt> parse(std::string_view text, std::string_view state)
 {
     Attempt attempt{load<AttemptHead>(text)};
     text.remove_prefix(std::min(sizeof(AttemptHead), text.size()));
     attempt.provider = take(text, '\n');
     attempt.return_path = take(text, '\n');
     attempt.acr = take(text, '\n');
-    attempt.scope = text;
+    attempt.scope = take(text, '\n');
+    char* const letters = std::ranges::copy(state, attempt.letters.begin()).out;
+    text.copy(letters, attempt.letters.size() - state.size());
     return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
 }
 
 }  // namespace
 
-Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random)
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, std::size_t secrets, RandomBytes random)
 {
-    Attempt attempt{{request.now, purpose}, provider.name};
-    draw(attempt.letters, random);
+    Attempt attempt{{request.now, purpose}};
+    attempt.provider = provider.name;
+    draw(std::span(attempt.letters).first(secrets * Attempt::length), random);
     return attempt;
 }
 
@@ -70,8 +75,9 @@ void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider
 {
     constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
     const std::string name = cookie_name(attempt.state(), request);
-    const std::string value = seal(key.reveal(), associated_data(name, request), plaintext(attempt), random);
-    const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, cookie_name({}, request));
+    const std::string value = seal(key.reveal(), associated_data(name, request, attempt.state()), plaintext(attempt), random);
+    const std::string_view prefix = std::string_view{name}.substr(0, name.size() - own_letters);
+    const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, prefix);
     std::size_t bytes = name.size() + 1 + value.size();
     for (std::size_t kept = 1, i = pending.size(); i-- > 0; ++kept) {
         bytes += pending[i].first.size() + pending[i].second.size();
@@ -92,9 +98,8 @@ std::optional<Attempt> open_attempt(std::string_view state, const Request& reque
     const std::string name = cookie_name(state, request);
     const std::string_view value = find_cookie(request.cookies, name);
     for (const Secret& key : keys) {
-        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request), value);
-        std::optional<Attempt> attempt = opened ? parse(*opened) : std::nullopt;
-        if (attempt && equal_constant_time(attempt->state(), state)) return attempt;
+        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request, state), value);
+        if (opened) return parse(*opened, state);
     }
     return std::nullopt;
 }
@@ -120,6 +125,7 @@ Task<std::optional<Failure>> use(Journey on, std::span<const Purpose> purposes, 
 
 unsigned rounds(const Provider& provider, const Request& request)
 {
+    if (request.cookies.empty()) return 0;
     const std::string_view value = find_cookie(request.cookies, own_name(request, rounds_cookie_prefix, provider.name));
     return value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? value[0] - '0' : 0;
 }
@@ -134,7 +140,7 @@ std::string keep_rounds(const Provider& provider, const Request& request, unsign
 
 std::string absolute_uri(const std::string& uri, const Request& request)
 {
-    return uri.starts_with('/') ? request.base_url + uri : uri;
+    return concat({uri.starts_with('/') ? std::string_view{request.base_url} : "", uri});
 }
 
 }  // namespace oidc

@@ -13,18 +13,22 @@ struct AttemptHead {                            // sealed as it lies in memory
     std::int64_t created = 0;                   // Unix seconds
     Purpose purpose = Purpose::login;
     unsigned restarts = 0;                      // how often this login began again by itself
-    static constexpr std::size_t length = 43;   // of [A-Za-z0-9]: 256 bits
-    std::array<char, 3 * length + 7> letters{};  // 7: no padding
-    std::string_view state() const noexcept { return {letters.data(), length}; }
-    std::string_view nonce() const noexcept { return {letters.data() + length, length}; }
-    std::string_view verifier() const noexcept { return {letters.data() + 2 * length, length}; }
 };
 struct Attempt : AttemptHead {
+    static constexpr std::size_t length = 43;   // of [A-Za-z0-9]: 256 bits
+    std::array<char, 3 * length> letters{};
     std::string provider{}, return_path = "/";
     std::string acr{}, scope{};                 // asked for, separated by spaces; the scopes beside the provider's
+    std::string_view state() const noexcept { return secret(0); }
+    std::string_view nonce() const noexcept { return secret(1); }     // empty, as the next: not drawn
+    std::string_view verifier() const noexcept { return secret(2); }  // RFC 7636
+
+private:
+    std::string_view secret(std::size_t i) const noexcept { return {&letters[i * length], letters[i * length] == 0 ? 0 : length}; }
 };
 
-Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, RandomBytes random);
+// `secrets`: 1 the state, 2 the nonce too, 3 the verifier too.
+Attempt new_attempt(Purpose purpose, const Provider& provider, const Request& request, std::size_t secrets, RandomBytes random);
 inline Digest use_key(const Attempt& attempt) { return sha256(attempt.state()); }  // under which its one use is recorded
 
 // Adds the Set-Cookie lines that keep `attempt` in the browser and delete the oldest ones, so that state_limit and 4 kB hold.

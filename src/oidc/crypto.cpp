@@ -146,8 +146,8 @@ std::string seal(std::string_view key, std::string_view aad, std::string_view pl
     if (fresh) random({bytes_of(head), salt_size});
     std::memcpy(head.data() + salt_size, &++count, sizeof count);
     const Digest derived = fresh ? sha256({key, salt}) : Digest{};
-    std::string out = head;
-    out.resize(head_size + plaintext.size() + tag_size);
+    std::string out(head_size + plaintext.size() + tag_size, '\0');
+    head.copy(out.data(), head_size);
     unsigned char* const text = bytes_of(out) + head_size;
     const std::string_view new_key = fresh ? view(derived) : std::string_view{};
     require(process(context, {new_key, iv, aad, plaintext, {}}, text, text + plaintext.size()), "AES-GCM");

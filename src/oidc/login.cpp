@@ -20,7 +20,6 @@ bool uses_par(const Provider& provider, const Endpoints& endpoints)
 // The provider's scopes, and those of the location beside them.
 std::string all_scopes(const Provider& provider, const std::string& more)
 {
-    if (more.empty()) return provider.scope;
     std::vector<std::string> scopes = words(provider.scope);
     for (std::string& each : words(more))
         if (!contains(scopes, each)) scopes.push_back(std::move(each));
@@ -44,11 +43,12 @@ std::string essential_claims(const Request& request, const std::string& acr)
 std::string authorization_url(const Provider& provider, const Endpoints& endpoints, const Request& request, const Attempt& attempt)
 {
     const bool essential = request.step_up && provider.profile != nullptr && provider.profile->essential_acr;
-    std::string scope = all_scopes(provider, attempt.scope), challenge, max_age, claims;
+    const std::string scopes = attempt.scope.empty() ? "" : all_scopes(provider, attempt.scope);
+    std::string challenge, max_age, claims;
     std::string redirect_uri = absolute_uri(provider.redirect_uri, request);
     std::vector<Arg> args;
     args.reserve(11 + request.args.size());
-    args = {{"client_id", provider.client_id}, {"scope", scope}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
+    args = {{"client_id", provider.client_id}, {"scope", scopes.empty() ? provider.scope : scopes}, {"response_type", "code"}, {"redirect_uri", redirect_uri},
             {"state", attempt.state()},        {"nonce", attempt.nonce()}};
     if (provider.form_post) args.push_back({"response_mode", "form_post"});
     if (!attempt.acr.empty() && !essential) args.push_back({"acr_values", attempt.acr});
@@ -56,7 +56,7 @@ std::string authorization_url(const Provider& provider, const Endpoints& endpoin
     for (const Param& param : request.args)
         if (!essential || param.name != "claims") args.push_back({param.name, param.value});
     if (essential) args.push_back({"claims", claims = essential_claims(request, attempt.acr)});
-    if (uses_pkce(provider, endpoints)) {
+    if (!attempt.verifier().empty()) {
         args.push_back({"code_challenge", challenge = base64url(view(sha256(attempt.verifier())))});
         args.push_back({"code_challenge_method", "S256"});
     }
@@ -117,8 +117,8 @@ Task<Reply> complete(Journey on, const Endpoints& endpoints, const Attempt& atte
 {
     const Provider& provider = on.provider;
     const Request& request = on.request;
-    std::string verifier(uses_pkce(provider, endpoints) ? attempt.verifier() : "");
-    CodeExchange exchange{std::move(code), absolute_uri(provider.redirect_uri, request), std::move(verifier), use_key(attempt)};
+    std::string redirect_uri = absolute_uri(provider.redirect_uri, request);
+    CodeExchange exchange{std::move(code), std::move(redirect_uri), std::string(attempt.verifier()), use_key(attempt)};
     Tokens tokens = co_await exchange_code(on, endpoints, std::move(exchange));
     NewSession session;
     std::string genuine;
@@ -180,7 +180,8 @@ Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Re
                   const Secret& cookie_key, RandomBytes random)
 {
     if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
-    Attempt attempt = new_attempt(destination.more ? Purpose::more : Purpose::login, provider, request, random);
+    const Purpose purpose = destination.more ? Purpose::more : Purpose::login;
+    Attempt attempt = new_attempt(purpose, provider, request, uses_pkce(provider, endpoints) ? 3 : 2, random);
     attempt.restarts = std::max(destination.restarts, rounds(provider, request));
     if (attempt.restarts >= (destination.more ? 2 * max_restarts : max_restarts))
         fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");

@@ -30,7 +30,7 @@ bool provider_can(const Provider& provider, const Endpoints& endpoints, std::str
 Reply to_provider(Journey on, const Endpoints& endpoints, std::string_view id_token, Purpose purpose)
 {
     Reply reply;
-    const Attempt attempt = new_attempt(purpose, on.provider, on.request, on.ports.random);
+    const Attempt attempt = new_attempt(purpose, on.provider, on.request, 1, on.ports.random);
     const std::string back = absolute_uri(on.provider.post_logout_uri, on.request);
     const bool hint = (on.provider.logout_token_hint || purpose == Purpose::intruder) && !id_token.empty();
     std::vector<Arg> params{hint ? Arg{"id_token_hint", id_token} : Arg{"client_id", on.provider.client_id}};

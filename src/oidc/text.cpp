@@ -25,8 +25,9 @@ std::string lower(std::string_view text)
     return out;
 }
 
+// To `to`, where there is room for three bytes of each; its end.
 template <bool (*stays)(char) noexcept>
-void append_encoded(std::string& out, std::string_view bytes)
+char* encode(char* to, std::string_view bytes) noexcept
 {
     constexpr std::string_view digits = "0123456789ABCDEF";
     static constexpr auto kept = [] {
@@ -34,14 +35,22 @@ void append_encoded(std::string& out, std::string_view bytes)
         for (int byte = 0; byte < 256; ++byte) table[byte] = stays(static_cast<char>(byte));
         return table;
     }();
-    while (!bytes.empty()) {
+    for (;;) {
         const auto run = std::ranges::find_if(bytes, [](unsigned char byte) { return !kept[byte]; });
-        out.append(bytes.begin(), run);
-        if (run == bytes.end()) return;
+        to = std::copy(bytes.begin(), run, to);
+        if (run == bytes.end()) return to;
         const auto byte = static_cast<unsigned char>(*run);
-        out += {'%', digits[byte >> 4], digits[byte & 15]};
+        for (const char c : {'%', digits[byte >> 4], digits[byte & 15]}) *to++ = c;
         bytes = {run + 1, bytes.end()};
     }
+}
+
+template <bool (*stays)(char) noexcept>
+std::string encoded(std::string_view bytes)
+{
+    std::string out(3 * bytes.size(), '\0');
+    out.resize(static_cast<std::size_t>(encode<stays>(out.data(), bytes) - out.data()));
+    return out;
 }
 
 // The first byte of an address in dotted decimal or RFC 4291 text.
@@ -141,9 +150,7 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
 
 std::string percent_encode(std::string_view bytes)
 {
-    std::string out;
-    append_encoded<is_unreserved>(out, bytes);
-    return out;
+    return encoded<is_unreserved>(bytes);
 }
 
 std::optional<std::string> percent_decode(std::string_view text)
@@ -189,16 +196,18 @@ std::string append_args(std::string_view url, const std::vector<Arg>& args)
     std::string_view base = url.substr(0, url.find('#'));
     std::size_t size = url.size();
     for (const Arg& arg : args) size += 3 * (arg.name.size() + arg.value.size()) + 2;
-    std::string out;
-    out.reserve(size);
-    out = base;
-    char mark = base.find('?') == base.npos ? '?' : '&';
+    std::string out(size, '\0');
+    char* to = std::ranges::copy(base, out.data()).out;
+    char mark = base.find('?') == base.npos ? '?' : base.ends_with('?') || base.ends_with('&') ? '\0' : '&';
     for (const Arg& arg : args) {
-        if (mark == '?' || !(out.ends_with('?') || out.ends_with('&'))) out += std::exchange(mark, '&');
-        append_encoded<is_unreserved>(out, arg.name);
-        append_encoded<is_unreserved>(out += '=', arg.value);
+        if (mark != '\0') *to++ = mark;
+        to = encode<is_unreserved>(to, arg.name);
+        *to++ = '=';
+        to = encode<is_unreserved>(to, arg.value);
+        mark = '&';
     }
-    out += url.substr(base.size());
+    to = std::ranges::copy(url.substr(base.size()), to).out;
+    out.resize(static_cast<std::size_t>(to - out.data()));
     return out;
 }
 
@@ -236,8 +245,7 @@ bool is_local_path(std::string_view target)
 std::string return_path(std::string_view target)
 {
     if (is_local_path(target)) return std::string(target);
-    std::string path;
-    append_encoded<is_visible>(path, target);
+    std::string path = encoded<is_visible>(target);
     return is_local_path(path) ? path : "/";
 }
 

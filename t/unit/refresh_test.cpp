@@ -1,6 +1,8 @@
 // Refresh without nginx: when it is due, what becomes of the session; and the purposes of an attempt.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "fakes.hpp"
 #include "oidc/attempt.hpp"
 
@@ -345,7 +347,7 @@ protected:
 
     Attempt kept(Purpose purpose)
     {
-        Attempt attempt = new_attempt(purpose, provider, request, system_random);
+        Attempt attempt = new_attempt(purpose, provider, request, 3, system_random);
         attempt.return_path = "/deep?x=1";
         attempt.acr = "eidas2 eidas3";
         attempt.scope = "openid email";
@@ -377,6 +379,39 @@ TEST_F(Purposes, AnAttemptForMoreComesBackAsItWas)
     EXPECT_EQ(opened->scope, "openid email");
     EXPECT_EQ(opened->return_path, "/deep?x=1");
     EXPECT_EQ(opened->nonce(), attempt.nonce());
+    EXPECT_EQ(opened->verifier(), attempt.verifier());
+}
+
+TEST_F(Purposes, AnAttemptOpensToItsOwnStateAlone)
+{
+    std::string state(kept(Purpose::login).state());
+    for (const std::size_t letter : {state.size() - 1, std::size_t{8}}) {  // the cookie's name holds the first eight
+        std::string other = state;
+        other[letter] = other[letter] == 'A' ? 'B' : 'A';
+        EXPECT_FALSE(open_attempt(other, request, keys)) << letter;
+    }
+    EXPECT_FALSE(open_attempt(state.substr(0, 42), request, keys));
+    EXPECT_FALSE(open_attempt(state + 'A', request, keys));
+    EXPECT_TRUE(open_attempt(state, request, keys));
+}
+
+TEST_F(Purposes, SecretsAreLettersAndDigitsAndAsManyAsAskedFor)
+{
+    std::map<char, int> seen;
+    for (int i = 0; i < 1000; ++i) {
+        const Attempt one = new_attempt(Purpose::logout, provider, request, 1, system_random);
+        const Attempt two = new_attempt(Purpose::login, provider, request, 2, system_random);
+        const Attempt three = new_attempt(Purpose::login, provider, request, 3, system_random);
+        EXPECT_EQ(one.state().size() + two.nonce().size() + three.verifier().size(), 3U * Attempt::length);
+        EXPECT_EQ(std::string(one.nonce()) + std::string(two.verifier()), "");
+        for (const std::string_view secret : {three.state(), three.nonce(), three.verifier()})
+            for (const char letter : secret) ++seen[letter];
+    }
+    EXPECT_EQ(seen.size(), 62U);
+    for (const auto& [letter, times] : seen) {
+        EXPECT_TRUE(std::isalnum(static_cast<unsigned char>(letter))) << letter;
+        EXPECT_NEAR(times, 129'000 / 62, 300) << letter;  // six standard deviations
+    }
 }
 
 TEST_F(Purposes, EachAnswersItsOwnKindOfReturn)
