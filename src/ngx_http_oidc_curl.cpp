@@ -141,16 +141,14 @@ private:
         set(option, &blob);
     }
 
-    // libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use, so that its
-    // bytes are handed out once and there is no way to rewind them.
+    // libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use: there is no second
+    // request of a call.
     void set_form(const std::string& form)
     {
-        add_header("Expect:");
-        unsent_ = form;
-        set(CURLOPT_POST, 1L);
         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
-        set(CURLOPT_READFUNCTION, &Call::on_upload);
-        set(CURLOPT_READDATA, this);
+        set(CURLOPT_POSTFIELDS, form.data());
+        set(CURLOPT_PREREQFUNCTION, &Call::on_request);
+        set(CURLOPT_PREREQDATA, this);
     }
 
     void add_header(const char* header)
@@ -186,24 +184,19 @@ private:
         return call->too_large_ ? 0 : size;
     }
 
-    static std::size_t on_upload(char* out, std::size_t, std::size_t room, void* self) noexcept
+    static int on_request(void* self, char*, char*, int, int) noexcept
     {
-        auto* call = static_cast<Call*>(self);
-        if (call->unsent_.empty()) return CURL_READFUNC_ABORT;
-        const std::size_t piece = call->unsent_.copy(out, room);
-        call->unsent_.remove_prefix(piece);
-        return piece;
+        return std::exchange(static_cast<Call*>(self)->requested_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
     }
 
     Common& common_;
     std::size_t& in_flight_;                         // of the provider
     Owned<CURL, curl_easy_cleanup> easy_{curl_easy_init()};
     Owned<curl_slist, curl_slist_free_all> headers_;
-    std::string_view unsent_;                        // what of the form has not left yet
     HttpResponse response_;
     CURLcode result_ = CURLE_OK;
     std::size_t header_bytes_ = 0, max_body_;
-    bool too_large_ = false, unset_ = false;
+    bool too_large_ = false, unset_ = false, requested_ = false;
     char detail_[CURL_ERROR_SIZE] = "";
     Event done_;
 };

@@ -75,18 +75,22 @@ bool parse_authority(std::string_view text, Url& url)
     return port.empty() || (port.starts_with(':') && std::from_chars(port.data() + 1, last, number).ptr == last && number > 0);
 }
 
+// Of the string at the front, with its quotes; npos: it does not end.
+std::size_t string_size(std::string_view text) noexcept
+{
+    std::size_t at = 1;
+    while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+    return at < text.size() ? at + 1 : text.npos;
+}
+
 // Looks at brackets outside strings only, so that nesting is judged before a recursive parser sees the text.
 bool deeper_than(std::string_view text, std::size_t max_depth) noexcept
 {
     std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string && c == '\\') ++i;
-        else if (c == '"') in_string = !in_string;
-        else if (in_string) continue;
-        else if ((c == '{' || c == '[') && ++depth > max_depth) return true;
-        else if ((c == '}' || c == ']') && depth > 0) --depth;
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), text.front() == '"' ? string_size(text) : 1))) {
+        const char c = text.front();
+        if ((c == '{' || c == '[') && ++depth > max_depth) return true;
+        if ((c == '}' || c == ']') && depth > 0) --depth;
     }
     return false;
 }
@@ -103,15 +107,16 @@ bool is_number(std::string_view text) noexcept
 std::string keep_numbers(std::string_view text)
 {
     std::string kept;
-    bool in_string = false;
-    for (std::size_t size = 1; !text.empty(); text.remove_prefix(std::min(size, text.size()))) {
+    kept.reserve(text.size());
+    for (std::string_view token; !text.empty(); text.remove_prefix(token.size())) {
         const char c = text.front();
-        const bool number = !in_string && (c == '-' || (c >= '0' && c <= '9'));
-        size = in_string && c == '\\' ? 2 : number ? std::min(text.find_first_not_of("0123456789+-.eE"), text.size()) : 1;
-        if (c == '"') in_string = !in_string;
-        const std::string_view token = text.substr(0, size);
-        const bool exact = !number || (size <= 18 && token.find_first_of(".eE") == token.npos);
-        kept += exact || !is_number(token) ? std::string(token) : concat({"\"\\u0000", token, "\""});
+        const bool number = c == '-' || (c >= '0' && c <= '9');
+        token = text.substr(0, c == '"' ? string_size(text)
+                               : number ? text.find_first_not_of("0123456789+-.eE")
+                                        : text.find_first_of("\"-0123456789"));
+        const bool exact = !number || (token.size() <= 18 && token.find_first_of(".eE") == token.npos);
+        if (exact || !is_number(token)) kept += token;
+        else kept.append("\"\\u0000").append(token) += '"';
     }
     return kept;
 }
