@@ -54,6 +54,11 @@ Request make_request(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
     return request;
 }
 
+Destination back_here(const Request& request, SessionView existing)
+{
+    return {return_path(request.target), 0, static_cast<bool>(existing)};
+}
+
 void run_phases(void* request)
 {
     auto* r = static_cast<ngx_http_request_t*>(request);
@@ -84,7 +89,7 @@ struct Flow final : Traveller {
         case Endpoint::backchannel: return backchannel_logout(journey);
         case Endpoint::frontchannel: return frontchannel_logout(journey, existing);
         case Endpoint::refresh: return await_refresh();
-        default: return start_login(journey, Destination{return_path(request.target), 0, static_cast<bool>(existing)});
+        default: return start_login(journey, back_here(request, existing));
         }
     }
 
@@ -157,6 +162,16 @@ ngx_int_t answer_provider(ngx_http_request_t* r, const Flow& flow)
                 flow.failure ? concat({"{\"error\":\"invalid_request\",\"error_description\":\"", event, "\"}\n"}) : "{}\n");
 }
 
+ngx_int_t conclude(ngx_http_request_t* r, const ProviderConf& conf, Endpoint endpoint, const Reply& reply)
+{
+    const Happened& done = happened[static_cast<std::size_t>(endpoint)];
+    if (reply.why) log_failure(r, *reply.why, conf.provider.name);
+    else if (!reply.set_cookies.empty()) conf.metrics().add(done.count);  // else it only led on to its page
+    request_ctx(r, true)->event = reply.why ? name_of(reply.why->reason) : done.event;
+    if (!reply.ended.empty()) begin_revocation(conf, main_conf(r), reply.ended);
+    return apply_reply(r, reply);
+}
+
 // While it waits, the client going away is noticed as ngx_http_limit_req_module does; a logout goes on without it.
 ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
 {
@@ -171,13 +186,7 @@ ngx_int_t continue_flow(ngx_http_request_t* r, RequestCtx& ctx)
         }
         if (is_told(flow.endpoint)) return answer_provider(r, flow);
         if (flow.failure) return refuse(r, *flow.failure, provider.name, provider.error_uri, asked_page(r, flow));
-        const std::optional<Failure>& why = flow.reply->why;
-        const Happened& done = happened[static_cast<std::size_t>(flow.endpoint)];
-        if (why) log_failure(r, *why, provider.name);
-        else if (!flow.reply->set_cookies.empty()) flow.conf.metrics().add(done.count);  // else it only led on to its page
-        ctx.event = why ? name_of(why->reason) : done.event;
-        if (!flow.reply->ended.empty()) begin_revocation(flow.conf, main_conf(r), flow.reply->ended);
-        return apply_reply(r, *flow.reply);
+        return conclude(r, flow.conf, flow.endpoint, *flow.reply);
     }
     if (r->connection->read->ready) {
         ngx_post_event(r->connection->read, &ngx_posted_events);
@@ -201,6 +210,19 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
     if (known && (wanted.empty() || acr_at_least(provider.acr_orders, wanted, level))) request.acr = level;
     else if (request.step_up) request.acr = join(here.acr->words, " ");
     if (here.scope != nullptr) request.scope = join(here.scope->words, " ");
+}
+
+// Most logins begin without a wait: those need neither a coroutine nor memory of the request's. NGX_DECLINED: this one has to wait.
+ngx_int_t begin_at_once(ngx_http_request_t* r, const ProviderConf& conf, SessionView existing)
+{
+    Traveller here(conf, main_conf(r), make_request(r, conf, Endpoint::page));
+    add_demands(r, conf.provider, existing, here.request);
+    try {
+        std::optional<Reply> reply = login_at_once(here.journey, back_here(here.request, existing));
+        return reply ? conclude(r, conf, Endpoint::page, *reply) : NGX_DECLINED;
+    } catch (const Failure& why) {
+        return refuse(r, why, conf.provider.name, conf.provider.error_uri, return_path(here.request.target));
+    }
 }
 
 // A script cannot log anyone out of the provider: the browser itself has to go there.
@@ -283,6 +305,8 @@ ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
     // No frame: a link of any site would end the session, against logout_method.
     bool linked = endpoint == Endpoint::frontchannel && header(r, "sec-fetch-dest") == "document";
     SessionView existing = linked ? SessionView() : session_of(r, conf);
+    if (endpoint == Endpoint::page)
+        if (ngx_int_t rc = begin_at_once(r, conf, existing); rc != NGX_DECLINED) return rc;
     auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
     if (endpoint == Endpoint::page) add_demands(r, conf.provider, existing, flow->request);
     flow->root = flow->drive(existing);

@@ -109,10 +109,10 @@ public:
         co_return entry.endpoints;
     }
 
-    std::shared_ptr<const Endpoints> at_hand(const Provider& provider) override
+    const Endpoints* at_hand(const Provider& provider) override
     {
         Entry& entry = metadata_of(provider);
-        return ready(entry) ? entry.endpoints : nullptr;
+        return ready(entry) ? entry.endpoints.get() : nullptr;
     }
 
     Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) override

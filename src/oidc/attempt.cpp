@@ -19,11 +19,8 @@ std::string cookie_name(std::string_view state, const Request& request)
     return own_name(request, attempt_cookie_prefix, state.substr(0, own_letters));
 }
 
-// The cookie is bound to its name, to the site it was set for, and to its state.
-std::string associated_data(std::string_view name, const Request& request, std::string_view state)
-{
-    return concat({name, "\n", request.base_url, "\n", state});
-}
+// The cookie is bound to the site it was set for, and to its state.
+std::string associated_data(const Request& request, std::string_view state) { return concat({request.base_url, "\n", state}); }
 
 // Of a login whose answer is a POST from another site: browsers send such a cookie along, when it is Secure.
 CookieAttributes attributes(const Provider& provider, const Request& request)
@@ -31,13 +28,25 @@ CookieAttributes attributes(const Provider& provider, const Request& request)
     return {{}, "/", provider.form_post ? SameSite::none : SameSite::lax, request.https || provider.form_post};
 }
 
-// No letter is likelier than another by more than a thousandth: 43 of them still have 256 bits.
+// What a random byte means; 0: nothing, since 256 is no multiple of 62.
+constexpr auto letter_of = [] {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::array<char, 256> letters{};
+    for (std::size_t byte = 0; byte < 4 * alphabet.size(); ++byte) letters[byte] = alphabet[byte % alphabet.size()];
+    return letters;
+}();
+
 void draw(std::span<char> letters, RandomBytes random)
 {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    std::array<std::uint16_t, std::tuple_size_v<decltype(Attempt::letters)>> numbers;
-    random({reinterpret_cast<unsigned char*>(numbers.data()), letters.size() * sizeof numbers[0]});
-    for (std::size_t i = 0; i < letters.size(); ++i) letters[i] = alphabet[numbers[i] * alphabet.size() >> 16];
+    std::array<unsigned char, std::tuple_size_v<decltype(Attempt::letters)>> bytes;
+    while (!letters.empty()) {
+        const std::span drawn = std::span(bytes).first(letters.size());
+        random(drawn);
+        auto next = letters.begin();
+        for (const unsigned char byte : drawn)
+            if ((*next = letter_of[byte]) != 0) ++next;
+        letters = {next, letters.end()};
+    }
 }
 
 // No newline in a provider's name or a local path. Without the state.
@@ -75,7 +84,7 @@ void keep_attempt(Reply& reply, const Attempt& attempt, const Provider& provider
 {
     constexpr Seconds afterlife = 600;  // in which a late answer is known for what it is, and the login begins again
     const std::string name = cookie_name(attempt.state(), request);
-    const std::string value = seal(key.reveal(), associated_data(name, request, attempt.state()), plaintext(attempt), random);
+    const std::string value = seal(key.reveal(), associated_data(request, attempt.state()), plaintext(attempt), random);
     const std::string_view prefix = std::string_view{name}.substr(0, name.size() - own_letters);
     const std::vector<CookiePair> pending = cookies_with_prefix(request.cookies, prefix);
     std::size_t bytes = name.size() + 1 + value.size();
@@ -98,7 +107,7 @@ std::optional<Attempt> open_attempt(std::string_view state, const Request& reque
     const std::string name = cookie_name(state, request);
     const std::string_view value = find_cookie(request.cookies, name);
     for (const Secret& key : keys) {
-        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(name, request, state), value);
+        const std::optional<std::string> opened = unseal(key.reveal(), associated_data(request, state), value);
         if (opened) return parse(*opened, state);
     }
     return std::nullopt;

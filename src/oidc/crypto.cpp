@@ -138,7 +138,7 @@ std::optional<std::string> open_gcm(const GcmInput& in)
 std::string seal(std::string_view key, std::string_view aad, std::string_view plaintext, RandomBytes random)
 {
     static const Context context = context_of("AES-256-GCM");
-    static std::string head(head_size, '\0');
+    static std::string head(head_size, '\0'), sealed;
     static Secret kept;
     static std::uint64_t count = 0;
     const std::string_view salt = std::string_view{head}.substr(0, salt_size), iv = std::string_view{head}.substr(salt_size);
@@ -146,13 +146,13 @@ std::string seal(std::string_view key, std::string_view aad, std::string_view pl
     if (fresh) random({bytes_of(head), salt_size});
     std::memcpy(head.data() + salt_size, &++count, sizeof count);
     const Digest derived = fresh ? sha256({key, salt}) : Digest{};
-    std::string out(head_size + plaintext.size() + tag_size, '\0');
-    head.copy(out.data(), head_size);
-    unsigned char* const text = bytes_of(out) + head_size;
+    sealed.resize(head_size + plaintext.size() + tag_size);
+    head.copy(sealed.data(), head_size);
+    unsigned char* const text = bytes_of(sealed) + head_size;
     const std::string_view new_key = fresh ? view(derived) : std::string_view{};
     require(process(context, {new_key, iv, aad, plaintext, {}}, text, text + plaintext.size()), "AES-GCM");
     if (fresh) kept = Secret(std::string{key});
-    return base64url(out);
+    return base64url(sealed);
 }
 
 std::optional<std::string> unseal(std::string_view key, std::string_view aad, std::string_view sealed)

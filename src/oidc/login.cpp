@@ -168,6 +168,24 @@ std::string path_here(std::string_view target, std::string_view base_url)
     return std::string(target.substr(absolute ? base_url.size() : 0));
 }
 
+Reply begin_login(Journey on, const Endpoints& endpoints, Destination destination)
+{
+    const Provider& provider = on.provider;
+    const Request& request = on.request;
+    if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
+    const Purpose purpose = destination.more ? Purpose::more : Purpose::login;
+    Attempt attempt = new_attempt(purpose, provider, request, uses_pkce(provider, endpoints) ? 3 : 2, on.ports.random);
+    attempt.restarts = std::max(destination.restarts, rounds(provider, request));
+    if (attempt.restarts >= (destination.more ? 2 * max_restarts : max_restarts))
+        fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");
+    attempt.return_path = std::move(destination.return_path);
+    attempt.acr = request.acr;
+    attempt.scope = request.scope;
+    Reply reply{302, authorization_url(provider, endpoints, request, attempt)};
+    keep_attempt(reply, attempt, provider, request, on.ports.cookie_keys.front(), on.ports.random);
+    return reply;
+}
+
 }  // namespace
 
 std::optional<Origin> origin_of_callback(const Request& request, const std::vector<Secret>& cookie_keys)
@@ -176,31 +194,17 @@ std::optional<Origin> origin_of_callback(const Request& request, const std::vect
     return attempt ? std::optional<Origin>({attempt->provider, attempt->return_path}) : std::nullopt;
 }
 
-Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Request& request, Destination destination,
-                  const Secret& cookie_key, RandomBytes random)
+std::optional<Reply> login_at_once(Journey on, Destination destination)
 {
-    if (std::string site = other_site(provider, request); !site.empty()) return {302, site + destination.return_path};
-    const Purpose purpose = destination.more ? Purpose::more : Purpose::login;
-    Attempt attempt = new_attempt(purpose, provider, request, uses_pkce(provider, endpoints) ? 3 : 2, random);
-    attempt.restarts = std::max(destination.restarts, rounds(provider, request));
-    if (attempt.restarts >= (destination.more ? 2 * max_restarts : max_restarts))
-        fail(Reason::login_loop, "the browser keeps no session: check cookie_domain, cookie_path and https");
-    attempt.return_path = std::move(destination.return_path);
-    attempt.acr = request.acr;
-    attempt.scope = request.scope;
-    Reply reply{302, authorization_url(provider, endpoints, request, attempt)};
-    keep_attempt(reply, attempt, provider, request, cookie_key, random);
-    return reply;
+    const Endpoints* endpoints = on.ports.documents.at_hand(on.provider);
+    if (endpoints == nullptr || uses_par(on.provider, *endpoints)) return std::nullopt;
+    return begin_login(on, *endpoints, std::move(destination));
 }
 
 Task<Reply> start_login(Journey on, Destination destination)
 {
-    std::shared_ptr<const Endpoints> endpoints = on.ports.documents.at_hand(on.provider);
-    if (!endpoints) {
-        endpoints = co_await on.ports.documents.endpoints(on.provider);
-    }
-    const Secret& key = on.ports.cookie_keys.front();
-    Reply reply = begin_login(on.provider, *endpoints, on.request, std::move(destination), key, on.ports.random);
+    std::shared_ptr<const Endpoints> endpoints = co_await on.ports.documents.endpoints(on.provider);
+    Reply reply = begin_login(on, *endpoints, std::move(destination));
     const bool to_provider = !reply.set_cookies.empty();
     if (!to_provider || !uses_par(on.provider, *endpoints)) co_return reply;
     std::string query = '?' + reply.location.substr(endpoints->authorization.size() + 1);

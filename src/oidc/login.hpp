@@ -25,11 +25,10 @@ struct Destination {
 };
 
 // ---- Login. `existing`: the live session of this provider, when the browser has one.
-// Redirects to the provider (3.1.2.1). No wait, nothing written on this side but a sealed cookie. No request is pushed.
-Reply begin_login(const Provider& provider, const Endpoints& endpoints, const Request& request, Destination destination,
-                  const Secret& cookie_key, RandomBytes random);
-// The same where the metadata may have to be fetched first, or the request to be pushed.
+// Redirects to the provider (3.1.2.1). Nothing is written on this side but a sealed cookie.
 Task<Reply> start_login(Journey on, Destination destination);
+// The same without a wait; nullopt: the metadata is not at hand, or the request has to be pushed.
+std::optional<Reply> login_at_once(Journey on, Destination destination);
 // login_uri: `?return=` a local path; with a session it leads straight there.
 Task<Reply> login_link(Journey on, SessionView existing);
 // initiate_login_uri (Core 4): another site, named by `iss`, asks for a login. With a session, too.

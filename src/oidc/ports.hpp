@@ -67,7 +67,7 @@ struct SessionStore {
 struct Documents {
     virtual ~Documents() = default;
     virtual Task<std::shared_ptr<const Endpoints>> endpoints(const Provider& provider) = 0;
-    virtual std::shared_ptr<const Endpoints> at_hand(const Provider& provider) = 0;  // the same without a wait; nullptr: there is one
+    virtual const Endpoints* at_hand(const Provider& provider) = 0;  // the same without a wait, until the next one; nullptr: there is one
     virtual Task<std::shared_ptr<const Jwks>> keys(const Provider& provider) = 0;    // whatever is cached, else fetched
     // A newer set than `seen` after an unknown kid or a failed signature, else `seen` again: at most one fetch per min_refresh.
     virtual Task<std::shared_ptr<const Jwks>> newer_keys(const Provider& provider, std::shared_ptr<const Jwks> seen) = 0;

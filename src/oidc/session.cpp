@@ -134,7 +134,7 @@ std::string set_cookie(std::string_view name, std::string_view value, const Cook
     constexpr std::string_view sites[] = {"Lax", "None", "Strict"};  // in the order of SameSite
     return concat({name, "=", value, "; Path=", attributes.path, attributes.domain.empty() ? "" : "; Domain=", attributes.domain,
                    attributes.secure ? "; Secure" : "", "; HttpOnly; SameSite=", sites[static_cast<int>(attributes.samesite)],
-                   max_age ? "; Max-Age=" + std::to_string(*max_age) : std::string()});
+                   max_age ? "; Max-Age=" : "", max_age ? std::to_string(*max_age) : std::string()});
 }
 
 std::string session_cookie_name(const Provider& provider, bool https)

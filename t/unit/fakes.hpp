@@ -79,7 +79,7 @@ struct FixedDocuments final : Documents {
         if (down) fail(Reason::provider_unreachable);
         co_return std::make_shared<const Endpoints>(known);
     }
-    std::shared_ptr<const Endpoints> at_hand(const Provider&) override { return down ? nullptr : std::make_shared<const Endpoints>(known); }
+    const Endpoints* at_hand(const Provider&) override { return down ? nullptr : &known; }
     Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return jwks; }
     Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
 };

@@ -65,7 +65,7 @@ protected:
     std::string begin(std::uint8_t restarts = 0)
     {
         Destination here{return_path(request.target), restarts};
-        Reply sent = begin_login(provider, documents.known, request, here, keys.front(), system_random);
+        Reply sent = login_at_once({provider, ports, request}, here).value();
         keep(sent.set_cookies);
         return sent.location;
     }
