@@ -71,9 +71,9 @@ void run_phases(void* request)
 
 // One coroutine: its parts, its deadline, its outcome. It ends with the pool of its request, whatever the reason.
 struct Flow final : Traveller {
-    Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at)
-        : Traveller{provider_conf, main_conf(r), make_request(r, provider_conf, at)}, endpoint{at}, main{main_conf(r)},
-          key{request_ctx(r, true)->key}, finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
+    Flow(ngx_http_request_t* r, const ProviderConf& provider_conf, Endpoint at, Request asked)
+        : Traveller{provider_conf, main_conf(r), std::move(asked)}, endpoint{at}, main{main_conf(r)}, key{request_ctx(r, true)->key},
+          finished{r->connection->log, run_phases, r}, deadline{r->connection->log, expire, this}
     {
     }
 
@@ -213,16 +213,22 @@ void add_demands(ngx_http_request_t* r, const Provider& provider, SessionView ex
 }
 
 // Most logins begin without a wait: those need neither a coroutine nor memory of the request's. NGX_DECLINED: this one has to wait.
-ngx_int_t begin_at_once(ngx_http_request_t* r, const ProviderConf& conf, SessionView existing)
+ngx_int_t begin_at_once(ngx_http_request_t* r, const ProviderConf& conf, SessionView existing, Request& request)
 {
-    Traveller here(conf, main_conf(r), make_request(r, conf, Endpoint::page));
-    add_demands(r, conf.provider, existing, here.request);
+    Traveller here(conf, main_conf(r), std::move(request));
+    std::optional<Reply> reply;
+    std::optional<Failure> failure;
     try {
-        std::optional<Reply> reply = login_at_once(here.journey, back_here(here.request, existing));
-        return reply ? conclude(r, conf, Endpoint::page, *reply) : NGX_DECLINED;
+        reply = login_at_once(here.journey, back_here(here.request, existing));
     } catch (const Failure& why) {
-        return refuse(r, why, conf.provider.name, conf.provider.error_uri, return_path(here.request.target));
+        failure = why;
+    } catch (const std::exception& e) {
+        failure.emplace(Reason::internal, e.what());
     }
+    if (reply) return conclude(r, conf, Endpoint::page, *reply);
+    if (failure) return refuse(r, *failure, conf.provider.name, conf.provider.error_uri, return_path(here.request.target));
+    request = std::move(here.request);
+    return NGX_DECLINED;
 }
 
 // A script cannot log anyone out of the provider: the browser itself has to go there.
@@ -305,10 +311,12 @@ ngx_int_t begin_flow(ngx_http_request_t* r, const ProviderConf& conf, Endpoint e
     // No frame: a link of any site would end the session, against logout_method.
     bool linked = endpoint == Endpoint::frontchannel && header(r, "sec-fetch-dest") == "document";
     SessionView existing = linked ? SessionView() : session_of(r, conf);
-    if (endpoint == Endpoint::page)
-        if (ngx_int_t rc = begin_at_once(r, conf, existing); rc != NGX_DECLINED) return rc;
-    auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint);
-    if (endpoint == Endpoint::page) add_demands(r, conf.provider, existing, flow->request);
+    Request request = make_request(r, conf, endpoint);
+    if (endpoint == Endpoint::page) {
+        add_demands(r, conf.provider, existing, request);
+        if (ngx_int_t rc = begin_at_once(r, conf, existing, request); rc != NGX_DECLINED) return rc;
+    }
+    auto* flow = make_in_pool<Flow>(r->pool, r, conf, endpoint, std::move(request));
     flow->root = flow->drive(existing);
     flow->root.start();
     RequestCtx* ctx = request_ctx(r, true);

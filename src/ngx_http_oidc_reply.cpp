@@ -54,12 +54,7 @@ ngx_int_t apply_reply(ngx_http_request_t* r, const Reply& reply)
     for (const ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr; part = part->next)
         for (ngx_table_elt_t& line : std::span(static_cast<ngx_table_elt_t*>(part->elts), part->nelts))
             if (view(line.key) == "WWW-Authenticate") line.hash = 0;
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    r->err_status = NGX_HTTP_MOVED_TEMPORARILY;  // stronger than that of an error_page which led here
-    r->headers_out.content_length_n = 0;
-    r->header_only = 1;
-    ngx_http_finalize_request(r, rc == NGX_OK ? ngx_http_send_header(r) : rc);
-    return NGX_DONE;
+    return NGX_HTTP_MOVED_TEMPORARILY;
 }
 
 void log_failure(ngx_log_t* log, const Failure& failure, std::string_view provider, std::string_view where)

@@ -25,13 +25,17 @@ my %blocks = (
 );
 my $blocks = join '', map { $pro->($_, $blocks{$_}) } sort keys %blocks;
 my $locations = join '', map {"        location /$_/ { auth_oidc $_; proxy_pass http://127.0.0.1:%%app%%; }\n"} sort keys %blocks;
-my $nginx = nginx(<<"NGINX", pc => $pc, fc => $fc, generic => $generic, app => $app, second => free_port());
+my $nginx = nginx(<<"NGINX", pc => $pc, fc => $fc, generic => $generic, app => $app, second => free_port(), closed => free_port());
 %%globals%%
 events { worker_connections 256; }
 http {
     %%http%%
     oidc_session_zone zone=sessions:1m;
 $blocks
+    oidc_provider away {
+        profile proconnect; issuer https://127.0.0.1:%%closed%%/api/v2; client_id pc-es256; client_secret %%secret:pc-es256%%; scope openid;
+        redirect_uri /away/callback; ssl_trusted_certificate %%ca%%; session_store sessions; login_hint \$http_x_mail;
+    }
     oidc_provider sector {
         profile franceconnect; issuer %%fc%%/api/v2; client_id fc-sector; client_secret %%secret:fc-sector%%;
         redirect_uri /franceconnect/callback; ssl_trusted_certificate %%ca%%; session_store sessions;
@@ -61,6 +65,7 @@ $blocks
         proxy_set_header X-Amr \$oidc_claim_amr;
 $locations
         location /quiet/     { auth_oidc plain; auth_oidc_args prompt=none; proxy_pass http://127.0.0.1:%%app%%; }
+        location /away/      { auth_oidc away;      proxy_pass http://127.0.0.1:%%app%%; }
         location /sector/    { auth_oidc sector;    proxy_pass http://127.0.0.1:%%app%%; }
         location /mate/      { auth_oidc mate;      proxy_pass http://127.0.0.1:%%app%%; }
         location /elsewhere/ { auth_oidc elsewhere; proxy_pass http://127.0.0.1:%%app%%; }
@@ -118,6 +123,9 @@ subtest 'a hint that ProConnect would refuse is left out' => sub {
         like($log, qr/argument_refused: provider "hinted": $name: not sent: ProConnect wants $name to be /, '... that says why');
         unlike($log, qr/(?:: |")\Q$value\E/, '... and not the value');
     }
+    $nginx->mark;
+    is(browser(headers => [ 'X-Mail' => 'jean' ])->get(rp('/away/x'))->status, 502, 'a login that waited for its provider in vain');
+    is((grep { $_ eq 'argument_refused' } $nginx->reasons), 1, '... tells of it once, too');
 };
 
 subtest 'nginx -t' => sub {

@@ -52,20 +52,20 @@ void draw(std::span<char> letters, RandomBytes random)
 // No newline in a provider's name or a local path. Without the state.
 std::string plaintext(const Attempt& attempt)
 {
-    return concat({stored<AttemptHead>(attempt), attempt.provider, "\n", attempt.return_path, "\n", attempt.acr, "\n", attempt.scope,
-                   "\n", attempt.nonce(), attempt.verifier()});
+    return concat({stored<AttemptHead>(attempt), attempt.nonce(), attempt.verifier(), "\n", attempt.provider, "\n",
+                   attempt.return_path, "\n", attempt.acr, "\n", attempt.scope});
 }
 
 std::optional<Attempt> parse(std::string_view text, std::string_view state)
 {
     Attempt attempt{load<AttemptHead>(text)};
     text.remove_prefix(std::min(sizeof(AttemptHead), text.size()));
+    char* const letters = std::ranges::copy(state, attempt.letters.begin()).out;
+    take(text, '\n').copy(letters, attempt.letters.size() - state.size());
     attempt.provider = take(text, '\n');
     attempt.return_path = take(text, '\n');
     attempt.acr = take(text, '\n');
-    attempt.scope = take(text, '\n');
-    char* const letters = std::ranges::copy(state, attempt.letters.begin()).out;
-    text.copy(letters, attempt.letters.size() - state.size());
+    attempt.scope = text;
     return is_local_path(attempt.return_path) ? std::optional(std::move(attempt)) : std::nullopt;
 }
 
