@@ -42,7 +42,7 @@ build:
 # What the makefile that nginx generates depends on: written only when it changes.
 $(BUILD)/inputs: FORCE
 	@mkdir -p $(BUILD)
-	@inputs='$(CC) $(NGINX_SRC) $(NGINX_FLAGS) $(SANITIZE) $(OPTIMIZE) $(HARDEN) $(sort $(wildcard src/*.cpp src/*.hpp src/oidc/*.cpp src/oidc/*.hpp))'; \
+	@inputs='$(CC) $(NGINX_SRC) $(NGINX_FLAGS) $(SANITIZE) $(OPTIMIZE) $(HARDEN) $(sort $(shell find src -name '*.?pp'))'; \
 	 echo "$$inputs" | cmp -s - $@ || echo "$$inputs" > $@
 
 # nginx's configure writes into the source tree and its makefile takes every path literally: each build has a tree of links
@@ -91,7 +91,7 @@ deb:
 
 # nginx-dev is the source of Debian's nginx, and needs exactly that nginx beside it.
 BUILD_PACKAGES := $(if $(filter /usr/share/nginx/src,$(NGINX_SRC)),nginx-dev) g++ make libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
-TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang libclang-rt-14-dev wrk nghttp2-client perl python3 \
+TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang clang-format-14 libclang-rt-14-dev wrk nghttp2-client perl python3 \
                  libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 DEB_PACKAGES := build-essential lintian debootstrap
 NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
@@ -128,9 +128,9 @@ client-key:
 
 # ---- Tests -------------------------------------------------------------------------------------------------------------------
 
-UNIT_SRCS := $(wildcard src/oidc/*.cpp t/unit/*_test.cpp)
+UNIT_SRCS := $(wildcard src/oidc/*/*.cpp t/unit/*_test.cpp)
 UNIT_OBJS := $(UNIT_SRCS:%.cpp=$(BUILD)/unit/%.o)
-DRIVER_OBJS := $(addprefix $(BUILD)/unit/,t/unit/differential/driver.o $(addprefix src/oidc/,text.o crypto.o jwks.o jose.o))
+DRIVER_OBJS := $(patsubst %.cpp,$(BUILD)/unit/%.o,t/unit/differential/driver.cpp $(wildcard src/oidc/base/*.cpp src/oidc/jose/*.cpp))
 UNIT_FLAGS := -std=c++20 -g $(if $(SANITIZE),-O0,-O1) -Wall -Wextra -Werror -Isrc -It/unit $(SANITIZE)
 
 $(BUILD)/unit/flags: FORCE

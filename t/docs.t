@@ -20,7 +20,7 @@ cmp_ok(scalar keys %row, '>', 60, 'the rows are found');
 
 # ---- The names
 
-my $source = join '', map { text_of($_ =~ s{^\Q$root/}{}r) } glob "$root/src/ngx_http_oidc_*.cpp";
+my $source = join '', map { text_of($_ =~ s{^\Q$root/}{}r) } glob "$root/src/*.cpp $root/src/*/*.cpp";
 my %known = map { $_ => 1 } $source =~ /^    \{(?:ngx_string\()?"([a-z_]+)"\)?, +(?:\d|NGX_|anywhere)/mg;
 is_deeply([ sort keys %row ], [ sort keys %known ], 'a row for each directive of the tables in src, and no other');
 for my $name (sort keys %row) {
@@ -70,7 +70,7 @@ for my $name (sort keys %row) {
 # ---- Variables
 
 my %described = map { $_ => 1 } map { /^\| (`\$[^|]+) \|/ ? $1 =~ /`\$(oidc_[a-z_]+)(?:<\w+>)?`/g : () } split /\n/, text_of('docs/variables.md');
-my %exists = map { $_ => 1 } text_of('src/ngx_http_oidc_variables.cpp') =~ /^    \{"(oidc_[a-z_]+)", /mg;
+my %exists = map { $_ => 1 } text_of('src/request/variables.cpp') =~ /^    \{"(oidc_[a-z_]+)",/mg;
 is_deeply([ sort keys %described ], [ sort keys %exists ], 'a row for each variable, and no other');
 for my $name (sort keys %described) {
     my $variable = $name =~ /_$/ ? "${name}x" : $name;

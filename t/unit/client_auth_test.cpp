@@ -2,6 +2,23 @@
 #include <gtest/gtest.h>
 
 #include "fakes.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/random.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/base/text.hpp"
+#include "oidc/base/url.hpp"
+#include "oidc/jose/jwks.hpp"
+#include "oidc/jose/jws.hpp"
+#include "oidc/jose/own_keys.hpp"
+#include "oidc/ports/context.hpp"
+#include "oidc/ports/http.hpp"
+#include "oidc/ports/request.hpp"
+#include "oidc/protocol/client_auth.hpp"
+#include "oidc/protocol/id_token.hpp"
+#include "oidc/provider/endpoints.hpp"
+#include "oidc/provider/profiles.hpp"
+#include "oidc/provider/provider.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -74,8 +91,9 @@ TEST_F(ClientAuthentication, AnAssertionHasWhatRfc7523Wants)
 TEST_F(ClientAuthentication, EveryAlgorithmSigns)
 {
     provider.client_auth = ClientAuth::private_key_jwt;
-    const std::pair<const char*, const char*> pairs[] = {{"P-256", "ES256"}, {"P-384", "ES384"}, {"P-521", "ES512"}, {"rsa2048", "RS256"},
-                                                         {"rsa2048", "PS256"}, {"rsa2048", "RS384"}, {"rsa2048", "PS512"}};
+    const std::pair<const char*, const char*> pairs[] = {
+        {"P-256", "ES256"},   {"P-384", "ES384"},   {"P-521", "ES512"},  {"rsa2048", "RS256"},
+        {"rsa2048", "PS256"}, {"rsa2048", "RS384"}, {"rsa2048", "PS512"}};
     for (const auto& [kind, alg] : pairs) {
         provider.own_keys.clear();
         own(kind, alg);
@@ -114,15 +132,21 @@ TEST_F(ClientAuthentication, TheOthersSendNoMoreThanTheyMust)
 {
     provider.client_secret = Secret("a:b c");
     const std::string id = "client_id=me%20%26%20%22you%22";
-    const std::pair<ClientAuth, std::string> forms[] = {{ClientAuth::basic, "a=1"}, {ClientAuth::post, "a=1&" + id + "&client_secret=a%3Ab%20c"},
-        {ClientAuth::tls, "a=1&" + id}, {ClientAuth::self_signed_tls, "a=1&" + id}, {ClientAuth::none, "a=1&" + id}};
+    const std::pair<ClientAuth, std::string> forms[] = {{ClientAuth::basic, "a=1"},
+                                                        {ClientAuth::post, "a=1&" + id + "&client_secret=a%3Ab%20c"},
+                                                        {ClientAuth::tls, "a=1&" + id},
+                                                        {ClientAuth::self_signed_tls, "a=1&" + id},
+                                                        {ClientAuth::none, "a=1&" + id}};
     for (const auto& [method, form] : forms) {
         provider.client_auth = method;
         send();
         EXPECT_EQ(last.form, form);
         EXPECT_EQ(last.headers.size(), method == ClientAuth::basic ? 2u : 1u);
-        const std::string proof = method == ClientAuth::basic ? "Authorization: Basic " + base64("me%20%26%20%22you%22:a%3Ab%20c") : "";
-        if (!proof.empty()) { EXPECT_EQ(last.headers.back(), proof); }
+        const std::string proof =
+            method == ClientAuth::basic ? "Authorization: Basic " + base64("me%20%26%20%22you%22:a%3Ab%20c") : "";
+        if (!proof.empty()) {
+            EXPECT_EQ(last.headers.back(), proof);
+        }
         send("?" + id + "&b=2");  // a pushed request has it already
         EXPECT_EQ(last.form->find("client_id", 1), std::string::npos);
     }
@@ -157,7 +181,8 @@ TEST_F(ClientAuthentication, AutomaticIsTheFirstThatBothCan)
         if (row.key) with.own_keys.push_back(load_own_key(pem(key("P-256")), KeyUse::sig, {}, {}));
         if (row.certificate) with.http.certificate = "PEM";
         endpoints.auth_methods = row.offered;
-        EXPECT_EQ(client_auth(with, endpoints), row.chosen) << row.secret << row.key << row.certificate << join(row.offered, " ");
+        EXPECT_EQ(client_auth(with, endpoints), row.chosen)
+            << row.secret << row.key << row.certificate << join(row.offered, " ");
     }
 }
 

@@ -1,9 +1,14 @@
-#include "oidc/crypto.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+
+#include <openssl/err.h>
+
+#include "oidc/base/aes_gcm.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/random.hpp"
 
 namespace oidc {
 namespace {
@@ -102,7 +107,10 @@ TEST(Seal, OpensWithTheSameKeyAndContextOnly)
     }
 }
 
-TEST(Seal, IsNeverTwiceTheSame) { EXPECT_NE(seal(key, "", "text", system_random), seal(key, "", "text", system_random)); }
+TEST(Seal, IsNeverTwiceTheSame)
+{
+    EXPECT_NE(seal(key, "", "text", system_random), seal(key, "", "text", system_random));
+}
 
 TEST(Seal, DrawsASaltForEachKeyAndCounts)
 {

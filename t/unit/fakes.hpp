@@ -4,7 +4,18 @@
 #include <functional>
 #include <map>
 
-#include "oidc/login.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/task.hpp"
+#include "oidc/base/text.hpp"
+#include "oidc/jose/jwks.hpp"
+#include "oidc/ports/documents.hpp"
+#include "oidc/ports/http.hpp"
+#include "oidc/ports/session_record.hpp"
+#include "oidc/ports/sessions.hpp"
+#include "oidc/provider/endpoints.hpp"
+#include "oidc/provider/provider.hpp"
 
 namespace oidc {
 
@@ -79,9 +90,12 @@ struct FixedDocuments final : Documents {
         if (down) fail(Reason::provider_unreachable);
         co_return std::make_shared<const Endpoints>(known);
     }
-    const Endpoints* at_hand(const Provider&) override { return down ? nullptr : &known; }
+    const Endpoints* cached_endpoints(const Provider&) override { return down ? nullptr : &known; }
     Task<std::shared_ptr<const Jwks>> keys(const Provider&) override { co_return jwks; }
-    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override { co_return seen; }
+    Task<std::shared_ptr<const Jwks>> newer_keys(const Provider&, std::shared_ptr<const Jwks> seen) override
+    {
+        co_return seen;
+    }
 };
 
 // A token of this provider: its secret is 64 times 's'.

@@ -1,10 +1,20 @@
 // JWS: the strict layer W1-W13 and the J-rows 3.1 to 3.3 of the security cases.
-#include "oidc/jose.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "oidc/base/base64.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/jose/compact.hpp"
+#include "oidc/jose/jwa.hpp"
+#include "oidc/jose/jwks.hpp"
+#include "oidc/jose/jws.hpp"
+#include "oidc/protocol/id_token.hpp"
+#include "oidc/protocol/userinfo.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -13,7 +23,8 @@ namespace {
 using namespace std::string_literals;
 using tokens::header_of, tokens::jwk, tokens::jwks_text, tokens::key, tokens::sign, tokens::verdict, tokens::with;
 
-const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+const std::vector<std::string> asymmetric{"RS256", "RS384", "RS512", "PS256", "PS384",
+                                          "PS512", "ES256", "ES384", "ES512"};
 const std::vector<std::string> symmetric{"HS256", "HS384", "HS512"};
 const std::string payload = R"({"sub":"someone"})";
 const std::string secret_text(64, 's');
@@ -70,17 +81,21 @@ TEST(Jws, VerifiesHmacWithTheRawBytesOfTheSecretWhenConfigured)
 TEST(Jws, VerifiesTheExamplesOfRfc7515)
 {
     const std::string es256 =  // appendix A.3
-        "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+        "eyJhbGciOiJFUzI1NiJ9."
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
         "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-    const Jwks ec =
-        parse_jwks(R"({"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
-                   R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]})");
+    const Jwks ec = parse_jwks(
+        R"({"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
+        R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]})");
     EXPECT_EQ(judge(es256, ec), "accepted");
 
     const std::string rs256 =  // appendix A.2
-        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
-        "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjb"
-        "KBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZES"
+        "eyJhbGciOiJSUzI1NiJ9."
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+        "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
+        "O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjb"
+        "KBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-"
+        "eOkHWEsqtFZES"
         "c6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     const Jwks rsa = parse_jwks(
         R"({"keys":[{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qP)"
@@ -102,7 +117,8 @@ TEST(Jws, ToleratesUnknownHeaderMembersAndIgnoresKeysInTheHeader)
     const std::string own = jwk(key("P-256")).dump();
     EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","iss":"x","aud":"y","unknown":{"a":[1]}})"), one_key("P-256")),
               "accepted");
-    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jku":"https://evil.example","x5u":"x"})"), one_key("P-256")), "accepted");
+    EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jku":"https://evil.example","x5u":"x"})"), one_key("P-256")),
+              "accepted");
     EXPECT_EQ(judge(signed_with_header(R"({"alg":"ES256","jwk":)" + own + "}"), one_key("P-256 other")),
               "id_token_signature");  // CVE-2018-0114
 }
@@ -120,7 +136,8 @@ TEST(JwsHeader, RefusesEverySpellingOfNone)
 
 TEST(JwsHeader, RefusesAnUnknownOrForeignAlgorithm)
 {
-    for (const std::string alg : {"es256", "ES256K", "EdDSA", "RS1", "HS1", "A256KW", "RSA-OAEP", "dir", "ES256 ", "ES2", "ES2560"})
+    for (const std::string alg :
+         {"es256", "ES256K", "EdDSA", "RS1", "HS1", "A256KW", "RSA-OAEP", "dir", "ES256 ", "ES2", "ES2560"})
         EXPECT_EQ(judge(signed_with_header(header_of(alg)), all_keys(), {alg}), "id_token_algorithm") << alg;
 }
 
@@ -214,9 +231,11 @@ TEST(JwsEncoding, RefusesUnusedBitsInTheLastCharacterOfASegment)  // J25: a seco
 TEST(JwsEncoding, RefusesATokenAbove64kB)
 {
     const std::string fill(max_token_size, ' ');
-    const std::string fits = sign("ES256", key("P-256"), header_of("ES256"), "{\"a\":1" + fill.substr(0, 47 * 1024) + "}");
+    const std::string fits =
+        sign("ES256", key("P-256"), header_of("ES256"), "{\"a\":1" + fill.substr(0, 47 * 1024) + "}");
     EXPECT_EQ(judge(fits, one_key("P-256")), "accepted");
-    EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), "{" + fill + "}"), one_key("P-256")), "id_token_malformed");
+    EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), "{" + fill + "}"), one_key("P-256")),
+              "id_token_malformed");
 }
 
 TEST(JwsPayload, IsOneObjectWithinTheCaps)
@@ -248,10 +267,13 @@ TEST(JwsAlgorithm, ComesFromConfigurationOnly)
     for (const std::string& alg : asymmetric) {
         std::vector<std::string> others = asymmetric;
         std::erase(others, alg);
-        EXPECT_EQ(judge(sign(alg, key(kind_for(alg)), header_of(alg), payload), all_keys(), others), "id_token_algorithm") << alg;
+        EXPECT_EQ(judge(sign(alg, key(kind_for(alg)), header_of(alg), payload), all_keys(), others),
+                  "id_token_algorithm")
+            << alg;
     }
     for (const std::string& alg : symmetric)
-        EXPECT_EQ(judge(sign(alg, secret_text, header_of(alg), payload), all_keys(), asymmetric, &secret), "id_token_algorithm")
+        EXPECT_EQ(judge(sign(alg, secret_text, header_of(alg), payload), all_keys(), asymmetric, &secret),
+                  "id_token_algorithm")
             << alg;
     EXPECT_EQ(judge(sign("ES256", key("P-256"), header_of("ES256"), payload), all_keys(), {"HS256"}, &secret),
               "id_token_algorithm");
@@ -278,8 +300,9 @@ TEST(JwsAlgorithm, FitsTypeCurveAndAlgOfTheKey)
         const char *alg, *signer, *offered, *key_alg;
     };
     const Row rows[] = {
-        {"ES256", "P-384", "P-384", ""},       {"ES512", "P-256", "P-256", ""},      {"ES384", "P-521", "P-521", ""},
-        {"ES256", "P-256", "rsa2048", ""},     {"RS256", "rsa2048", "P-256", ""},    {"PS256", "rsa2048", "rsa2048", "RS256"},
+        {"ES256", "P-384", "P-384", ""},          {"ES512", "P-256", "P-256", ""},
+        {"ES384", "P-521", "P-521", ""},          {"ES256", "P-256", "rsa2048", ""},
+        {"RS256", "rsa2048", "P-256", ""},        {"PS256", "rsa2048", "rsa2048", "RS256"},
         {"RS256", "rsa2048", "rsa2048", "PS512"}, {"RS256", "rsa2048", "rsa2048", "RS384"},
     };
     for (const Row& row : rows) {
@@ -295,12 +318,12 @@ TEST(JwsAlgorithm, FitsTypeCurveAndAlgOfTheKey)
 
 TEST(JwsKid, ChoosesTheKeyByItsBytes)
 {
-    const Jwks set = parse_jwks(
-        jwks_text({with(jwk(key("P-256")), {{"kid", "a"}}), with(jwk(key("P-256 other")), {{"kid", "pkcs11:ES256:hsm"}})}));
+    const Jwks set = parse_jwks(jwks_text(
+        {with(jwk(key("P-256")), {{"kid", "a"}}), with(jwk(key("P-256 other")), {{"kid", "pkcs11:ES256:hsm"}})}));
     EXPECT_EQ(judge(signed_with_header(header_of("ES256", "a")), set), "accepted");
     EXPECT_EQ(judge(signed_with_header(header_of("ES256", "pkcs11:ES256:hsm")), set), "id_token_signature");
-    for (const std::string kid :
-         {"A", "a ", "b", "../../../../dev/null", "/etc/passwd", "' OR 1=1--", "%00", "a\\u0000", "a\\r\\n", "\\ud83d\\ude00"})
+    for (const std::string kid : {"A", "a ", "b", "../../../../dev/null", "/etc/passwd", "' OR 1=1--", "%00",
+                                  "a\\u0000", "a\\r\\n", "\\ud83d\\ude00"})
         EXPECT_EQ(judge(signed_with_header(header_of("ES256", kid)), set), "id_token_key") << kid;
     EXPECT_EQ(judge(signed_with_header(header_of("ES256", "a")), one_key("P-256")),
               "id_token_key");  // a key without kid is not the one named
@@ -309,7 +332,8 @@ TEST(JwsKid, ChoosesTheKeyByItsBytes)
 TEST(JwsKid, SharedByTwoKeysTriesBoth)
 {
     for (const bool first : {true, false}) {
-        std::vector<Json> keys{with(jwk(key("P-256")), {{"kid", "same"}}), with(jwk(key("P-256 other")), {{"kid", "same"}})};
+        std::vector<Json> keys{with(jwk(key("P-256")), {{"kid", "same"}}),
+                               with(jwk(key("P-256 other")), {{"kid", "same"}})};
         if (!first) std::swap(keys[0], keys[1]);
         EXPECT_EQ(judge(signed_with_header(header_of("ES256", "same")), parse_jwks(jwks_text(keys))), "accepted");
     }
@@ -335,7 +359,8 @@ TEST(JwsSignature, RefusesOneFlippedBitInEverySegment)
         const std::string token = sign(alg, key(kind_for(alg)), header_of(alg), payload);
         for (std::size_t segment = 0; segment < 3; ++segment)
             for (const std::size_t bit : {0, 3, 13, 38, 77, 100})
-                EXPECT_NE(judge(tokens::flip(token, segment, bit), all_keys()), "accepted") << alg << " " << segment << " " << bit;
+                EXPECT_NE(judge(tokens::flip(token, segment, bit), all_keys()), "accepted")
+                    << alg << " " << segment << " " << bit;
     }
 }
 
@@ -346,13 +371,13 @@ TEST(JwsSignature, HasExactlyTheLengthOfItsKey)
     algs.insert(algs.end(), symmetric.begin(), symmetric.end());
     for (const std::string& alg : algs) {
         const bool mac = is_hmac_alg(alg);
-        const std::string token =
-            mac ? sign(alg, secret_text, header_of(alg), payload) : sign(alg, key(kind_for(alg)), header_of(alg), payload);
+        const std::string token = mac ? sign(alg, secret_text, header_of(alg), payload)
+                                      : sign(alg, key(kind_for(alg)), header_of(alg), payload);
         const std::string input = token.substr(0, token.rfind('.') + 1),
                           good = *base64url_decode(token.substr(token.rfind('.') + 1));
         for (const std::string& other :
-             {""s, good.substr(0, 1), good.substr(1), good.substr(0, good.size() - 1), good + '\0', '\0' + good, good + good,
-              std::string(good.size(), '\0'), std::string(good.size(), '\xff'), std::string(8000, 'x')})
+             {""s, good.substr(0, 1), good.substr(1), good.substr(0, good.size() - 1), good + '\0', '\0' + good,
+              good + good, std::string(good.size(), '\0'), std::string(good.size(), '\xff'), std::string(8000, 'x')})
             EXPECT_EQ(judge(input + base64url(other), all_keys(), algs, &secret), "id_token_signature")
                 << alg << " " << other.size();
     }
@@ -365,8 +390,9 @@ TEST(JwsSignature, OfAnEllipticCurveIsNeitherDerNorOutOfRange)
               "id_token_signature");
     const std::string good = tokens::signature("ES256", key("P-256"), input), zero(32, '\0'),
                       order = *base64url_decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE");
-    for (const std::string& bad : {zero + zero, good.substr(0, 32) + zero, zero + good.substr(32), order + good.substr(32),
-                                   good.substr(0, 32) + order, good.substr(32) + good.substr(0, 32)})
+    for (const std::string& bad :
+         {zero + zero, good.substr(0, 32) + zero, zero + good.substr(32), order + good.substr(32),
+          good.substr(0, 32) + order, good.substr(32) + good.substr(0, 32)})
         EXPECT_EQ(judge(input + "." + base64url(bad), all_keys()), "id_token_signature");
 }
 

@@ -1,6 +1,6 @@
-#include "oidc/text.hpp"
-
 #include <gtest/gtest.h>
+
+#include "oidc/base/json.hpp"
 
 namespace oidc {
 namespace {
@@ -82,12 +82,26 @@ TEST(JsonAccess, AnAbsentOrForeignMemberIsNoValue)
 TEST(JsonAccess, IntegersAreExactWithinTwoToThe53)
 {
     const std::pair<const char*, std::optional<std::int64_t>> rows[] = {
-        {"0", 0}, {"-1", -1}, {"1511306400", 1511306400}, {"1.0", 1}, {"1.6e9", 1600000000}, {"-0.0", 0},
-        {"9007199254740992", 9007199254740992}, {"9007199254740993", std::nullopt}, {"-9007199254740993", std::nullopt},
-        {"9223372036854775807", std::nullopt}, {"1e300", std::nullopt}, {"-1e300", std::nullopt}, {"1.5", std::nullopt},
-        {"\"1\"", std::nullopt}, {"null", std::nullopt}, {"[1]", std::nullopt}, {"true", std::nullopt},
+        {"0", 0},
+        {"-1", -1},
+        {"1511306400", 1511306400},
+        {"1.0", 1},
+        {"1.6e9", 1600000000},
+        {"-0.0", 0},
+        {"9007199254740992", 9007199254740992},
+        {"9007199254740993", std::nullopt},
+        {"-9007199254740993", std::nullopt},
+        {"9223372036854775807", std::nullopt},
+        {"1e300", std::nullopt},
+        {"-1e300", std::nullopt},
+        {"1.5", std::nullopt},
+        {"\"1\"", std::nullopt},
+        {"null", std::nullopt},
+        {"[1]", std::nullopt},
+        {"true", std::nullopt},
     };
-    for (const auto& [text, expected] : rows) EXPECT_EQ(Json::parse("{\"n\":"s + text + "}").integer("n"), expected) << text;
+    for (const auto& [text, expected] : rows)
+        EXPECT_EQ(Json::parse("{\"n\":"s + text + "}").integer("n"), expected) << text;
 }
 
 TEST(JsonAccess, AStringKeepsItsNul)
@@ -116,8 +130,18 @@ TEST(JsonDump, IsCompactAndKeepsOrderTextAndNumbers)
 
 TEST(JsonDump, NumbersAreAsTheyWereWritten)
 {
-    const char* const numbers[] = {"0", "-1", "1.10", "-0.0", "1e3", "1.5E-7", "0.1", "12345678901234567.25", "999999999999999999",
-                                   "9223372036854775807", "9223372036854775808", "-9223372036854775809",
+    const char* const numbers[] = {"0",
+                                   "-1",
+                                   "1.10",
+                                   "-0.0",
+                                   "1e3",
+                                   "1.5E-7",
+                                   "0.1",
+                                   "12345678901234567.25",
+                                   "999999999999999999",
+                                   "9223372036854775807",
+                                   "9223372036854775808",
+                                   "-9223372036854775809",
                                    "123456789012345678901234567890"};
     for (const std::string text : numbers) {
         const Json json = Json::parse("{ \"n\" : " + text + " , \"a\": [" + text + ",[ " + text + "]]}");
@@ -128,15 +152,17 @@ TEST(JsonDump, NumbersAreAsTheyWereWritten)
         EXPECT_EQ(json.at("n").text(), "") << text;
         EXPECT_TRUE(json.strings("a").empty()) << text;
     }
-    for (const std::string text : {"1.", ".5", "01.5", "+1.5", "1.5.2", "1e", "--1.5", "1.5x", "1.5\"a\"", "\"a\"1.5", "1e400"})
+    for (const std::string text :
+         {"1.", ".5", "01.5", "+1.5", "1.5.2", "1e", "--1.5", "1.5x", "1.5\"a\"", "\"a\"1.5", "1e400"})
         EXPECT_FALSE(Json::parse("[" + text + "]")) << text;
     EXPECT_FALSE(Json::parse("{1.5:1}"));
 }
 
 TEST(JsonDump, NoTextBecomesMarkup)
 {
-    for (const std::string text : {R"("\u0000")", R"("\u00001.5,1")", R"("\u0000\",\"admin")", R"("\u0000true")", R"("x\u00001.5")",
-                                   R"("\"\u00001.5\"")", R"("\\\"\u00001.5")", R"("\u0000x\"\u00001.5")", R"("\\")", R"("1.5 \\\" 2.50")"})
+    for (const std::string text :
+         {R"("\u0000")", R"("\u00001.5,1")", R"("\u0000\",\"admin")", R"("\u0000true")", R"("x\u00001.5")",
+          R"("\"\u00001.5\"")", R"("\\\"\u00001.5")", R"("\u0000x\"\u00001.5")", R"("\\")", R"("1.5 \\\" 2.50")"})
         EXPECT_EQ(Json::parse("[" + text + ",2.50]").dump(), "[" + text + ",2.50]");
 }
 

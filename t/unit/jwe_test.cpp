@@ -1,8 +1,13 @@
 // JWE: W14-W16 and the J-rows 3.4 of the security cases.
-#include "oidc/jose.hpp"
 
 #include <gtest/gtest.h>
 
+#include "oidc/base/base64.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/jose/compact.hpp"
+#include "oidc/jose/jwe.hpp"
+#include "oidc/jose/own_keys.hpp"
+#include "oidc/protocol/id_token.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -20,7 +25,8 @@ OwnKey own(const std::string& name, std::string_view kid = {}, std::string_view 
 {
     return load_own_key(pem(key(name)), use, alg, kid);
 }
-template <class... K> std::vector<OwnKey> set_of(K... keys)
+template <class... K>
+std::vector<OwnKey> set_of(K... keys)
 {
     std::vector<OwnKey> set;
     (set.push_back(std::move(keys)), ...);
@@ -42,7 +48,8 @@ TEST(Jwe, OpensEachOfTheThreeAlgorithms)
 {
     for (const std::string& alg : all_algs) {
         EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text), both(), {alg}), "accepted") << alg;
-        EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text, {.more = R"(,"cty":"JWT","iss":"https://fc","aud":"client")"})),
+        EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text,
+                                {.more = R"(,"cty":"JWT","iss":"https://fc","aud":"client")"})),
                   "accepted")
             << alg;
     }
@@ -59,8 +66,8 @@ TEST(Jwe, HonoursThePartyInformationOfTheKeyAgreement)
 
 TEST(ConcatKdf, AnswersRfc7518AppendixC)
 {
-    const unsigned char z[] = {158, 86, 217, 29, 129, 113, 53, 211, 114, 131, 66, 131, 191, 132, 38, 156,
-                               251, 49, 110, 163, 218, 128, 106, 72, 246, 218, 167, 121, 140, 254, 144, 196};
+    const unsigned char z[] = {158, 86, 217, 29,  129, 113, 53,  211, 114, 131, 66,  131, 191, 132, 38,  156,
+                               251, 49, 110, 163, 218, 128, 106, 72,  246, 218, 167, 121, 140, 254, 144, 196};
     const std::string shared(reinterpret_cast<const char*>(z), sizeof z);
     EXPECT_EQ(base64url(concat_kdf(shared, "A128GCM", "Alice", "Bob", 128)), "VqqN6vgjbSBcIijNcacQGg");
 }
@@ -84,8 +91,8 @@ TEST(Jwe, IsEncryptedAsConfigured)
             EXPECT_EQ(judge(encrypt(alg, key(kind_for(alg)), text), both(), {configured}),
                       alg == configured ? "accepted" : "id_token_encryption");
 
-    for (const std::string alg :
-         {"RSA1_5", "dir", "A256KW", "A128GCMKW", "PBES2-HS256+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-512", "rsa-oaep", "none", ""}) {
+    for (const std::string alg : {"RSA1_5", "dir", "A256KW", "A128GCMKW", "PBES2-HS256+A128KW", "ECDH-ES+A256KW",
+                                  "RSA-OAEP-512", "rsa-oaep", "none", ""}) {
         std::vector<std::string> parts = tokens::split(encrypt("RSA-OAEP", key("rsa2048"), text));
         parts[0] = base64url(R"({"alg":")" + alg + R"(","enc":"A256GCM"})");
         EXPECT_EQ(judge(tokens::join(parts), both(), {alg}), "id_token_encryption") << alg;
@@ -96,10 +103,11 @@ TEST(Jwe, IsEncryptedAsConfigured)
 
 TEST(Jwe, HasAStrictHeader)
 {
-    for (const std::string more :
-         {R"(,"zip":"DEF")", R"(,"crit":["exp"])", R"(,"b64":false)", R"(,"enc":"A256GCM")", R"(,"alg":"RSA-OAEP")", R"(,"kid":1)"})
+    for (const std::string more : {R"(,"zip":"DEF")", R"(,"crit":["exp"])", R"(,"b64":false)", R"(,"enc":"A256GCM")",
+                                   R"(,"alg":"RSA-OAEP")", R"(,"kid":1)"})
         EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text, {.more = more})), "id_token_malformed") << more;
-    EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text, {.more = R"(,"epk":{})"})), "id_token_malformed");  // two of them
+    EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text, {.more = R"(,"epk":{})"})),
+              "id_token_malformed");  // two of them
 }
 
 TEST(Jwe, HasSegmentsOfExactLengths)
@@ -124,8 +132,9 @@ TEST(Jwe, HasSegmentsOfExactLengths)
                       alg == "ECDH-ES" ? (size == 0 ? "accepted" : "id_token_malformed") : "id_token_decryption")
                 << alg << size;
         }
-        for (const std::string& token : {good[0], good[0] + "..", tokens::join(good) + ".", tokens::join(good) + ".AAAA",
-                                         tokens::join(good) + "=", " " + tokens::join(good)})
+        for (const std::string& token :
+             {good[0], good[0] + "..", tokens::join(good) + ".", tokens::join(good) + ".AAAA", tokens::join(good) + "=",
+              " " + tokens::join(good)})
             EXPECT_EQ(judge(token), "id_token_malformed") << alg;
     }
     EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), std::string(max_token_size, 'x'))), "id_token_malformed");
@@ -133,8 +142,7 @@ TEST(Jwe, HasSegmentsOfExactLengths)
 
 TEST(Jwe, NeedsAContentKeyOf256Bits)
 {
-    for (const std::size_t size : {0, 16, 31, 33, 64})
-    {
+    for (const std::size_t size : {0, 16, 31, 33, 64}) {
         std::vector<std::string> parts = tokens::split(encrypt("RSA-OAEP", key("rsa2048"), text));
         parts[1] = base64url(tokens::oaep("RSA-OAEP", key("rsa2048"), std::string(size, 'K')));
         EXPECT_EQ(judge(tokens::join(parts)), "id_token_decryption") << size;
@@ -159,8 +167,8 @@ TEST(JweEphemeralKey, IsAPublicPointOfTheSameCurve)
         R"({"kty":"OKP","crv":"P-256","x":")" + x + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":1,"y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + x + R"(=","y":")" + y + "\"}",
-        R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\0')) + R"(","y":")" + base64url(std::string(32, '\0')) +
-            "\"}",
+        R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\0')) + R"(","y":")" +
+            base64url(std::string(32, '\0')) + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(32, '\xff')) + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + base64url(std::string(31, '\1')) + R"(","y":")" + y + "\"}",
         R"({"kty":"EC","crv":"P-256","x":")" + x + R"(","x":")" + x + R"(","y":")" + y + "\"}",
@@ -188,8 +196,10 @@ TEST(JweKeys, OpenInEveryStateButNotForAnotherUseOrAlgorithm)
         keys[0].state = state;
         EXPECT_EQ(judge(encrypt("ECDH-ES", key("P-256"), text), keys), "accepted");
     }
-    EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text), set_of(own("rsa2048", "", "RSA-OAEP-256"))), "id_token_decryption");
-    EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text), set_of(own("rsa2048", "", "", KeyUse::sig))), "id_token_decryption");
+    EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text), set_of(own("rsa2048", "", "RSA-OAEP-256"))),
+              "id_token_decryption");
+    EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text), set_of(own("rsa2048", "", "", KeyUse::sig))),
+              "id_token_decryption");
     EXPECT_EQ(judge(encrypt("RSA-OAEP", key("rsa2048"), text), {}), "id_token_decryption");
 }
 

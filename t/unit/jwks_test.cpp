@@ -1,7 +1,9 @@
-#include "oidc/jose.hpp"
-
 #include <gtest/gtest.h>
 
+#include "oidc/base/base64.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/openssl.hpp"
+#include "oidc/jose/jwks.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -56,7 +58,8 @@ TEST(Jwks, RefusesWhatIsNoKeySet)
                                R"({"keys":[1,"x",null,[]]})",
                                jwks_text({rsa()}) + "x",
                                R"({"keys":[],"keys":[)" + rsa().dump() + "]}"};
-    for (const std::string& text : bad) EXPECT_EQ(verdict([&] { parse_jwks(text); }), "jwks_malformed") << text.substr(0, 60);
+    for (const std::string& text : bad)
+        EXPECT_EQ(verdict([&] { parse_jwks(text); }), "jwks_malformed") << text.substr(0, 60);
 }
 
 TEST(Jwks, LeavesOutAKeyThatCannotVerifyAndKeepsTheOthers)
@@ -108,8 +111,12 @@ TEST(Jwks, LeavesOutAKeyThatCannotVerifyAndKeepsTheOthers)
 TEST(Jwks, KeepsAKeyWhoseOptionalMembersAllowIt)
 {
     const Json good[] = {
-        rsa({{"use", "sig"}}), with_json(rsa(), "key_ops", "[\"verify\"]"), with_json(rsa(), "key_ops", "[\"sign\",\"verify\"]"),
-        with_json(rsa({{"x5t", "AA"}}), "x5c", "[\"MII=\"]"), rsa({{"alg", "PS512"}}), p256({{"alg", "ES256"}, {"unknown", "x"}}),
+        rsa({{"use", "sig"}}),
+        with_json(rsa(), "key_ops", "[\"verify\"]"),
+        with_json(rsa(), "key_ops", "[\"sign\",\"verify\"]"),
+        with_json(rsa({{"x5t", "AA"}}), "x5c", "[\"MII=\"]"),
+        rsa({{"alg", "PS512"}}),
+        p256({{"alg", "ES256"}, {"unknown", "x"}}),
         rsa({{"n", base64url('\0' + *base64url_decode(*rsa().string("n")))}}),
     };
     for (const Json& each : good) EXPECT_EQ(usable({each}), 1U) << each.dump();
@@ -117,7 +124,8 @@ TEST(Jwks, KeepsAKeyWhoseOptionalMembersAllowIt)
 
 TEST(Jwks, RefusesTheFingerprintOfRoca)
 {
-    // 65537^k mod M for a primorial M has the fingerprint by construction: 2^2047 <= n, n = 1 modulo each of the primes.
+    // 65537^k mod M for a primorial M has the fingerprint by construction: 2^2047 <= n, n = 1 modulo each of the
+    // primes.
     const tokens::Owned<BIGNUM> n{BN_new()};
     BN_one(n.get());
     for (const unsigned long prime : {11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157})
@@ -135,8 +143,10 @@ TEST(Jwks, DropsPrivateMembers)
     ASSERT_EQ(set.size(), 2U);
     for (const VerificationKey& each : set) {
         cjose_err error{};
-        const std::unique_ptr<char, decltype(&std::free)> text{cjose_jwk_to_json(each.key.get(), true, &error), std::free};
-        for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "k"}) EXPECT_FALSE(Json::parse(text.get()).has(name)) << name;
+        const std::unique_ptr<char, decltype(&std::free)> text{cjose_jwk_to_json(each.key.get(), true, &error),
+                                                               std::free};
+        for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "k"})
+            EXPECT_FALSE(Json::parse(text.get()).has(name)) << name;
     }
 }
 

@@ -2,6 +2,21 @@
 #include <gtest/gtest.h>
 
 #include "fakes.hpp"
+#include "oidc/base/cookie.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/random.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/base/task.hpp"
+#include "oidc/base/url.hpp"
+#include "oidc/journey/begin_login.hpp"
+#include "oidc/journey/finish_login.hpp"
+#include "oidc/journey/logout.hpp"
+#include "oidc/ports/context.hpp"
+#include "oidc/ports/http.hpp"
+#include "oidc/ports/request.hpp"
+#include "oidc/ports/session_record.hpp"
+#include "oidc/protocol/callback.hpp"
+#include "oidc/provider/provider.hpp"
 
 using namespace oidc;
 
@@ -28,7 +43,7 @@ protected:
         provider.client_id = "client";
         provider.client_secret = Secret(std::string(64, 's'));
         provider.id_token_algs = {"HS256"};
-        provider.binding = binding_of(provider);
+        provider.binding = session_binding(provider);
         provider.cookie.name = "NGX_OIDC_SESSION";
         documents.known.authorization = "https://op.example/authorize";
         documents.known.token = "https://op.example/token";
@@ -54,7 +69,9 @@ protected:
         for (const std::string& line : lines) {
             std::string pair = line.substr(0, line.find(';'));
             std::string name = pair.substr(0, pair.find('='));
-            IsOurs same = [](const void* wanted, std::string_view found) { return found == *static_cast<const std::string*>(wanted); };
+            IsOurs same = [](const void* wanted, std::string_view found) {
+                return found == *static_cast<const std::string*>(wanted);
+            };
             std::string kept(cookies.size(), '?');
             cookies = strip_cookies(cookies, kept.data(), same, &name).value_or(cookies);
             if (line.find("Max-Age=0") == std::string::npos) cookies += (cookies.empty() ? "" : "; ") + pair;
@@ -64,8 +81,8 @@ protected:
 
     std::string begin(std::uint8_t restarts = 0)
     {
-        Destination here{return_path(request.target), restarts};
-        Reply sent = login_at_once({provider, ports, request}, here).value();
+        LoginTarget here{return_path(request.target), restarts};
+        Reply sent = login_without_wait({provider, ports, request}, here).value();
         keep(sent.set_cookies);
         return sent.location;
     }
@@ -81,12 +98,13 @@ protected:
 
     void answer(const std::string& nonce, const std::string& sub = "alice", const std::string& access_token = "at")
     {
-        std::string claims = R"({"iss":"https://op.example","aud":"client","sub":")" + sub + R"(","iat":1800000000,"exp":1800000060,"nonce":")" +
-                             nonce + R"("})";
+        std::string claims = R"({"iss":"https://op.example","aud":"client","sub":")" + sub +
+                             R"(","iat":1800000000,"exp":1800000060,"nonce":")" + nonce + R"("})";
         std::string token = hs256(claims);
         HttpResponse response;
         response.status = 200;
-        response.body = R"({"access_token":")" + access_token + R"(","token_type":"bearer","expires_in":60,"id_token":")" + token + R"("})";
+        response.body = R"({"access_token":")" + access_token +
+                        R"(","token_type":"bearer","expires_in":60,"id_token":")" + token + R"("})";
         http.replies.push_back(std::move(response));
     }
 
@@ -120,7 +138,8 @@ TEST_F(Login, StateNonceAndVerifierAre43LettersAndDigits)
     for (const char* name : {"state", "nonce"}) {
         std::string value = param(url, name);
         EXPECT_EQ(value.size(), 43u);
-        EXPECT_EQ(value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), std::string::npos);
+        EXPECT_EQ(value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
+                  std::string::npos);
     }
     EXPECT_NE(param(url, "state"), param(url, "nonce"));
 }
@@ -323,10 +342,10 @@ TEST_F(Login, LogoutReturnsWithTheStateItLeftWithOnce)
     EXPECT_EQ(param(url, "client_id"), "");
     query = "state=" + param(url, "state");
     request.query = query;
-    run(logged_out({provider, ports, request}));
+    run(finish_logout({provider, ports, request}));
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->location, "https://rp.example/home");
-    run(logged_out({provider, ports, request}));
+    run(finish_logout({provider, ports, request}));
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->reason, Reason::logout_state);
 }
@@ -336,7 +355,7 @@ TEST_F(Login, ALoginStateIsNoLogoutState)
     std::string url = begin();
     query = "state=" + param(url, "state");
     request.query = query;
-    run(logged_out({provider, ports, request}));
+    run(finish_logout({provider, ports, request}));
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->reason, Reason::logout_state);
 }

@@ -1,5 +1,18 @@
 // Logout that the provider tells of, without nginx: what is wrong with a logout token, which sessions end.
+
 #include "fakes.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/random.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/base/task.hpp"
+#include "oidc/journey/provider_logout.hpp"
+#include "oidc/ports/context.hpp"
+#include "oidc/ports/request.hpp"
+#include "oidc/ports/session_record.hpp"
+#include "oidc/provider/profiles.hpp"
+#include "oidc/provider/provider.hpp"
 #include "tokens.hpp"
 
 using namespace oidc;
@@ -15,8 +28,14 @@ using Changes = std::vector<std::pair<std::string, std::string>>;
 // The claims of a right token; an empty text removes one.
 std::string claims(const Changes& changes = {})
 {
-    Changes all{{"iss", R"("https://op.example")"}, {"aud", R"("client")"},      {"iat", std::to_string(now)}, {"exp", std::to_string(now + 120)},
-                {"jti", R"("j1")"},                 {"events", event},           {"sub", R"("alice")"},        {"sid", R"("s1")"}};
+    Changes all{{"iss", R"("https://op.example")"},
+                {"aud", R"("client")"},
+                {"iat", std::to_string(now)},
+                {"exp", std::to_string(now + 120)},
+                {"jti", R"("j1")"},
+                {"events", event},
+                {"sub", R"("alice")"},
+                {"sid", R"("s1")"}};
     for (const auto& [name, value] : changes) {
         std::erase_if(all, [&, &removed = name](const auto& claim) { return claim.first == removed; });
         if (!value.empty()) all.emplace_back(name, value);
@@ -49,7 +68,7 @@ protected:
         provider.client_id = "client";
         provider.client_secret = Secret(secret);
         provider.id_token_algs = {"HS256"};
-        provider.binding = binding_of(provider);
+        provider.binding = session_binding(provider);
         provider.cookie.name = "session";
         request.base_url = "http://rp.example";
         request.now = now;
@@ -62,7 +81,7 @@ protected:
         session.binding = binding;
         session.id_claims = Json::parse(id_claims);
         session.userinfo = Json::parse(R"({"sub":"bob","sid":"s9"})");
-        sessions.sessions[sha256(cookie)] = serialize(session);
+        sessions.sessions[sha256(cookie)] = serialize_session(session);
     }
 
     void fill()
@@ -83,7 +102,8 @@ protected:
         return names;
     }
 
-    template <class T> std::string outcome(Task<T> task)
+    template <class T>
+    std::string outcome(Task<T> task)
     {
         std::optional<T> result;
         std::optional<Failure> failure;
@@ -96,7 +116,7 @@ protected:
     std::string post(const std::string& form)
     {
         request.form = form;
-        return outcome(backchannel_logout(Journey{provider, ports, request}));
+        return outcome(backchannel_logout(Context{provider, ports, request}));
     }
     std::string tell(const Changes& changes = {}) { return post("logout_token=" + token(changes)); }
 
@@ -107,7 +127,7 @@ protected:
         request.query = query;
         auto found = sessions.sessions.find(sha256(cookie));
         std::string record = found == sessions.sessions.end() ? "" : found->second;
-        return outcome(frontchannel_logout(Journey{provider, ports, request}, SessionView(record)));
+        return outcome(frontchannel_logout(Context{provider, ports, request}, SessionView(record)));
     }
 
     Reply reply;
@@ -115,7 +135,8 @@ protected:
 
 TEST_F(LogoutToken, WrongClaims)
 {
-    const std::string past = std::to_string(now - 61), old = std::to_string(now - 661), future = std::to_string(now + 61);
+    const std::string past = std::to_string(now - 61), old = std::to_string(now - 661),
+                      future = std::to_string(now + 61);
     const struct {
         Changes changes;
         std::string reason;
@@ -243,7 +264,8 @@ TEST_F(LogoutToken, ProviderDown)
 
 TEST_F(LogoutToken, FrontChannel)
 {
-    const std::string iss = "iss=https%3A%2F%2Fop.example", all = "alice 1, alice 2, alice without sid, carol, elsewhere, broken";
+    const std::string iss = "iss=https%3A%2F%2Fop.example",
+                      all = "alice 1, alice 2, alice without sid, carol, elsewhere, broken";
     const std::string mine = "alice 2, alice without sid, carol, elsewhere, broken";
     const struct {
         std::string query, cookie, outcome, left;

@@ -1,8 +1,10 @@
-#include "oidc/provider.hpp"
-
 #include <gtest/gtest.h>
 
-#include "oidc/text.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/provider/endpoints.hpp"
+#include "oidc/provider/metadata.hpp"
+#include "oidc/provider/provider.hpp"
 
 namespace oidc {
 namespace {
@@ -53,29 +55,29 @@ TEST_P(Members, AreJudged)
     EXPECT_EQ(refusal(provider(), changed.dump()), GetParam().verdict) << GetParam().member << " = " << GetParam().json;
 }
 
-INSTANTIATE_TEST_SUITE_P(Metadata, Members, testing::Values(
-    Change{"issuer", R"("https://op.example/realm")", "accepted"},
-    Change{"issuer", R"("https://op.example/realm/")", "metadata_issuer"},
-    Change{"issuer", R"("https://OP.example/realm")", "metadata_issuer"},
-    Change{"issuer", R"("https://op.example/realmINVALID")", "metadata_issuer"},
-    Change{"issuer", R"("")", "metadata_issuer"},
-    Change{"issuer", "null", "metadata_issuer"},
-    Change{"issuer", R"(["https://op.example/realm"])", "metadata_issuer"},
-    Change{"token_endpoint", "null", "metadata_malformed"},
-    Change{"token_endpoint", "7", "metadata_malformed"},
-    Change{"token_endpoint", R"("")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("/token")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("http://op.example/token")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("http://127.0.0.1/token")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("file:///etc/passwd")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("https://user@op.example/token")", "metadata_endpoint"},
-    Change{"token_endpoint", R"("https://op.example/token\r\nX: y")", "metadata_endpoint"},
-    Change{"authorization_endpoint", "\"javascript:alert(1)\"", "metadata_endpoint"},
-    Change{"authorization_endpoint", R"("https://op.example/a#b")", "metadata_endpoint"},
-    Change{"userinfo_endpoint", "null", "accepted"},
-    Change{"userinfo_endpoint", R"("http://op.example/userinfo")", "metadata_endpoint"},
-    Change{"end_session_endpoint", R"("ftp://op.example/out")", "metadata_endpoint"},
-    Change{"jwks_uri", "{}", "metadata_malformed"}));
+INSTANTIATE_TEST_SUITE_P(
+    Metadata, Members,
+    testing::Values(Change{"issuer", R"("https://op.example/realm")", "accepted"},
+                    Change{"issuer", R"("https://op.example/realm/")", "metadata_issuer"},
+                    Change{"issuer", R"("https://OP.example/realm")", "metadata_issuer"},
+                    Change{"issuer", R"("https://op.example/realmINVALID")", "metadata_issuer"},
+                    Change{"issuer", R"("")", "metadata_issuer"}, Change{"issuer", "null", "metadata_issuer"},
+                    Change{"issuer", R"(["https://op.example/realm"])", "metadata_issuer"},
+                    Change{"token_endpoint", "null", "metadata_malformed"},
+                    Change{"token_endpoint", "7", "metadata_malformed"},
+                    Change{"token_endpoint", R"("")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("/token")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("http://op.example/token")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("http://127.0.0.1/token")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("file:///etc/passwd")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("https://user@op.example/token")", "metadata_endpoint"},
+                    Change{"token_endpoint", R"("https://op.example/token\r\nX: y")", "metadata_endpoint"},
+                    Change{"authorization_endpoint", "\"javascript:alert(1)\"", "metadata_endpoint"},
+                    Change{"authorization_endpoint", R"("https://op.example/a#b")", "metadata_endpoint"},
+                    Change{"userinfo_endpoint", "null", "accepted"},
+                    Change{"userinfo_endpoint", R"("http://op.example/userinfo")", "metadata_endpoint"},
+                    Change{"end_session_endpoint", R"("ftp://op.example/out")", "metadata_endpoint"},
+                    Change{"jwks_uri", "{}", "metadata_malformed"}));
 
 TEST(Metadata, ReadsWhatItAdvertises)
 {
@@ -142,7 +144,8 @@ TEST(Metadata, AdvertisesNothingByDefault)
 
 TEST(Metadata, IsAnObject)
 {
-    for (const char* text : {"", "[]", "null", "\"x\"", "<html>", "{\"issuer\":", "{\"issuer\":\"a\",\"issuer\":\"b\"}"}) {
+    for (const char* text :
+         {"", "[]", "null", "\"x\"", "<html>", "{\"issuer\":", "{\"issuer\":\"a\",\"issuer\":\"b\"}"}) {
         EXPECT_EQ(refusal(provider(), text), "metadata_malformed") << text;
     }
 }

@@ -1,7 +1,12 @@
 // client_key: load_own_key() and public_jwks().
 #include <gtest/gtest.h>
 
-#include "oidc/jose.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/bytes.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/openssl.hpp"
+#include "oidc/base/text.hpp"
+#include "oidc/jose/own_keys.hpp"
 #include "tokens.hpp"
 
 namespace oidc {
@@ -51,8 +56,8 @@ TEST(OwnKey, IsTheSameFromEveryForm)
 {
     for (const char* kind : {"rsa2048", "P-256"}) {
         const OwnKey from_pem = load(pem(key(kind)));
-        for (const std::string& text :
-             {pem(key(kind), Pem::traditional), jwk(key(kind), true).dump(), "\n  " + jwk(key(kind), true).dump() + "\n"}) {
+        for (const std::string& text : {pem(key(kind), Pem::traditional), jwk(key(kind), true).dump(),
+                                        "\n  " + jwk(key(kind), true).dump() + "\n"}) {
             const OwnKey other = load(text);
             EXPECT_EQ(EVP_PKEY_eq(from_pem.key.get(), other.key.get()), 1) << kind;
             EXPECT_EQ(from_pem.kid, other.kid) << kind;
@@ -175,14 +180,16 @@ TEST(PublicJwks, NeverHoldsAPrivateMember)
 TEST(PublicJwks, HoldsThePublicMembersOfTheActiveKeysOnly)
 {
     std::vector<OwnKey> keys;
-    for (const char* kind : {"rsa2048", "P-256", "rsa2048 other"}) keys.push_back(load(pem(key(kind)), KeyUse::enc, {}, kind));
+    for (const char* kind : {"rsa2048", "P-256", "rsa2048 other"})
+        keys.push_back(load(pem(key(kind)), KeyUse::enc, {}, kind));
     keys[1].alg = "ECDH-ES";
     keys[0].state = KeyState::retired;
     keys[2].state = KeyState::next;
     const Json expected = with(jwk(key("P-256")), {{"use", "enc"}, {"kid", "P-256"}, {"alg", "ECDH-ES"}});
     const std::vector<Json> published = Json::parse(public_jwks(keys)).at("keys").elements();
     ASSERT_EQ(published.size(), 1U);
-    for (const std::string& name : expected.names()) EXPECT_EQ(published[0].string(name), expected.string(name)) << name;
+    for (const std::string& name : expected.names())
+        EXPECT_EQ(published[0].string(name), expected.string(name)) << name;
     EXPECT_EQ(published[0].names().size(), expected.names().size());
     EXPECT_EQ(public_jwks({}), R"({"keys":[]})");
 }

@@ -1,11 +1,10 @@
-#include "oidc/provider.hpp"
-
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "oidc/login.hpp"
-#include "oidc/text.hpp"
+#include "oidc/base/url.hpp"
+#include "oidc/provider/acr.hpp"
+#include "oidc/provider/profiles.hpp"
 
 namespace oidc {
 namespace {
@@ -14,8 +13,10 @@ const Profile& profile(std::string_view name) { return *find_profile(name); }
 
 TEST(Profiles, AreFoundByName)
 {
-    for (const char* name : {"generic", "franceconnect", "franceconnect_plus", "proconnect"}) EXPECT_EQ(profile(name).name, name);
-    for (const char* name : {"", "FranceConnect", "franceconnect+", "google"}) EXPECT_EQ(find_profile(name), nullptr) << name;
+    for (const char* name : {"generic", "franceconnect", "franceconnect_plus", "proconnect"})
+        EXPECT_EQ(profile(name).name, name);
+    for (const char* name : {"", "FranceConnect", "franceconnect+", "google"})
+        EXPECT_EQ(find_profile(name), nullptr) << name;
 }
 
 TEST(Profiles, AgreeWithThemselves)

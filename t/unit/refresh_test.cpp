@@ -4,7 +4,23 @@
 #include <map>
 
 #include "fakes.hpp"
-#include "oidc/attempt.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/random.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/base/task.hpp"
+#include "oidc/journey/pending_request.hpp"
+#include "oidc/journey/refresh.hpp"
+#include "oidc/journey/session_times.hpp"
+#include "oidc/ports/context.hpp"
+#include "oidc/ports/http.hpp"
+#include "oidc/ports/request.hpp"
+#include "oidc/ports/session_record.hpp"
+#include "oidc/ports/sessions.hpp"
+#include "oidc/protocol/token_endpoint.hpp"
+#include "oidc/provider/profiles.hpp"
+#include "oidc/provider/provider.hpp"
 
 using namespace oidc;
 
@@ -34,7 +50,7 @@ protected:
         provider.client_id = "client";
         provider.client_secret = Secret(std::string(64, 's'));
         provider.id_token_algs = {"HS256"};
-        provider.binding = binding_of(provider);
+        provider.binding = session_binding(provider);
         provider.cookie.name = "NGX_OIDC_SESSION";
         documents.known.token = "https://op.example/token";
         documents.known.revocation = "https://op.example/revoke";
@@ -48,8 +64,9 @@ protected:
         NewSession session;
         session.times = {now - 3000, now - 600 + provider.session_timeout, access_expires, now - 600};
         session.binding = provider.binding;
-        session.id_claims = Json::parse(R"({"iss":"https://op.example","aud":"client","sub":"alice","nonce":"n1","acr":"eidas2","amr":["pwd"],)"
-                                        R"("auth_time":17,"sid":"s1","exp":5,"department":"old"})");
+        session.id_claims = Json::parse(
+            R"({"iss":"https://op.example","aud":"client","sub":"alice","nonce":"n1","acr":"eidas2","amr":["pwd"],)"
+            R"("auth_time":17,"sid":"s1","exp":5,"department":"old"})");
         session.userinfo = Json::parse(R"({"sub":"alice","given_name":"Éléonore","roles":["a"]})");
         session.id_token = "old.id.token";
         session.access_token = "at1";
@@ -60,9 +77,12 @@ protected:
         return session;
     }
 
-    void put(const NewSession& session) { sessions.sessions[key] = serialize(session); }
+    void put(const NewSession& session) { sessions.sessions[key] = serialize_session(session); }
     SessionView stored_session() const { return SessionView(sessions.sessions.at(key)); }
-    std::string claim(std::string_view name) const { return std::string(stored_session().claim(name).value_or(Entry()).value); }
+    std::string claim(std::string_view name) const
+    {
+        return std::string(stored_session().claim(name).value_or(Entry()).value);
+    }
 
     void answer(const std::string& body, long status = 200)
     {
@@ -81,7 +101,8 @@ protected:
     // The claims of a token that renews the old one.
     static std::string claims(const std::string& more = {})
     {
-        return R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060)" + more + "}";
+        return R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060)" + more +
+               "}";
     }
 
     void run()
@@ -103,7 +124,7 @@ Tokens lasting(std::optional<std::int64_t> seconds)
 
 bool due(const Provider& provider, const NewSession& session, std::int64_t at)
 {
-    const std::string record = serialize(session);
+    const std::string record = serialize_session(session);
     return refresh_due(provider, SessionView(record), at);
 }
 
@@ -111,24 +132,24 @@ bool due(const Provider& provider, const NewSession& session, std::int64_t at)
 
 TEST_F(Refresh, TimesCountFromNowAndNeverBeyondTheMaximum)
 {
-    SessionTimes times = times_of(provider, lasting(60), now - 100, now);
+    SessionTimes times = session_times(provider, lasting(60), now - 100, now);
     EXPECT_EQ(times.created, now - 100);
     EXPECT_EQ(times.expires, now + 8 * 3600);
     EXPECT_EQ(times.access_expires, now + 60);
     provider.session_max_lifetime = 9000;
-    EXPECT_EQ(times_of(provider, lasting(60), now - 100, now).expires, now + 8900);
-    EXPECT_EQ(times_of(provider, lasting(60), now - 9000, now).expires, now);
+    EXPECT_EQ(session_times(provider, lasting(60), now - 100, now).expires, now + 8900);
+    EXPECT_EQ(session_times(provider, lasting(60), now - 9000, now).expires, now);
     provider.session_timeout = 50;
-    EXPECT_EQ(times_of(provider, lasting(60), now - 100, now).expires, now + 50);
+    EXPECT_EQ(session_times(provider, lasting(60), now - 100, now).expires, now + 50);
 }
 
 TEST_F(Refresh, AnAccessTokensLifeIsWhatAClockCanHold)
 {
-    EXPECT_EQ(times_of(provider, lasting(std::nullopt), now, now).access_expires, 0);
-    EXPECT_EQ(times_of(provider, lasting(0), now, now).access_expires, now);
-    EXPECT_EQ(times_of(provider, lasting(-5), now, now).access_expires, now);
-    EXPECT_EQ(times_of(provider, lasting(INT64_MAX), now, now).access_expires, now + 315360000);
-    EXPECT_EQ(times_of(provider, lasting(INT64_MIN), now, now).access_expires, now);
+    EXPECT_EQ(session_times(provider, lasting(std::nullopt), now, now).access_expires, 0);
+    EXPECT_EQ(session_times(provider, lasting(0), now, now).access_expires, now);
+    EXPECT_EQ(session_times(provider, lasting(-5), now, now).access_expires, now);
+    EXPECT_EQ(session_times(provider, lasting(INT64_MAX), now, now).access_expires, now + 315360000);
+    EXPECT_EQ(session_times(provider, lasting(INT64_MIN), now, now).access_expires, now);
 }
 
 TEST_F(Refresh, IsDueBeforeTheEndOfTheAccessToken)
@@ -146,13 +167,13 @@ TEST_F(Refresh, IsDueBeforeTheEndOfTheAccessToken)
 TEST_F(Refresh, OfATokenThatLivesShortIsDueAtHalfOfItsLife)
 {
     NewSession session = old_session();
-    session.times = times_of(provider, lasting(20), now - 50, now);
+    session.times = session_times(provider, lasting(20), now - 50, now);
     EXPECT_FALSE(due(provider, session, now));
     EXPECT_FALSE(due(provider, session, now + 9));
     EXPECT_TRUE(due(provider, session, now + 10));
-    session.times = times_of(provider, lasting(0), now, now);
+    session.times = session_times(provider, lasting(0), now, now);
     EXPECT_TRUE(due(provider, session, now));
-    session.times = times_of(provider, lasting(20), now - 50, now);
+    session.times = session_times(provider, lasting(20), now - 50, now);
     provider.session_timeout += 3600;  // a reload: a token's half-life does not depend on the session's end
     EXPECT_FALSE(due(provider, session, now + 9));
     provider.session_timeout = 60;
@@ -290,16 +311,16 @@ TEST_P(Refusals, EndTheSessionOrNot)
     EXPECT_EQ(sessions.sessions.empty(), GetParam().ends);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Token, Refusals,
-    ::testing::Values(Verdict{R"({"error":"invalid_grant"})", 400, Reason::refresh_refused, true},
-                      Verdict{R"({"error":"invalid_scope"})", 400, Reason::refresh_refused, true},
-                      Verdict{R"({"error":"invalid_grant"})", 500, Reason::token_refused, false},
-                      Verdict{R"({"error":"slow_down"})", 429, Reason::token_refused, false},
-                      Verdict{"<html>blocked</html>", 400, Reason::token_refused, false},
-                      Verdict{"", 503, Reason::token_refused, false},
-                      Verdict{R"({"error":"invalid_client"})", 401, Reason::client_refused, false},
-                      Verdict{"[]", 200, Reason::token_malformed, false}, Verdict{"{}", 200, Reason::token_malformed, false}));
+INSTANTIATE_TEST_SUITE_P(Token, Refusals,
+                         ::testing::Values(Verdict{R"({"error":"invalid_grant"})", 400, Reason::refresh_refused, true},
+                                           Verdict{R"({"error":"invalid_scope"})", 400, Reason::refresh_refused, true},
+                                           Verdict{R"({"error":"invalid_grant"})", 500, Reason::token_refused, false},
+                                           Verdict{R"({"error":"slow_down"})", 429, Reason::token_refused, false},
+                                           Verdict{"<html>blocked</html>", 400, Reason::token_refused, false},
+                                           Verdict{"", 503, Reason::token_refused, false},
+                                           Verdict{R"({"error":"invalid_client"})", 401, Reason::client_refused, false},
+                                           Verdict{"[]", 200, Reason::token_malformed, false},
+                                           Verdict{"{}", 200, Reason::token_malformed, false}));
 
 TEST_F(Refresh, AnUnreachableProviderEndsNothing)
 {
@@ -313,10 +334,14 @@ TEST_F(Refresh, AnUnreachableProviderEndsNothing)
 TEST_F(Refresh, AnIdTokenThatIsNotTheSamePersonsEndsTheSession)
 {
     const std::pair<std::string, Reason> cases[] = {
-        {R"({"iss":"https://op.example","aud":"client","sub":"bob","iat":1800000000,"exp":1800000060})", Reason::subject_changed},
-        {R"({"iss":"https://evil.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060})", Reason::id_token_issuer},
-        {R"({"iss":"https://op.example","aud":"other","sub":"alice","iat":1800000000,"exp":1800000060})", Reason::id_token_audience},
-        {R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1700000000,"exp":1700000060})", Reason::id_token_expired},
+        {R"({"iss":"https://op.example","aud":"client","sub":"bob","iat":1800000000,"exp":1800000060})",
+         Reason::subject_changed},
+        {R"({"iss":"https://evil.example","aud":"client","sub":"alice","iat":1800000000,"exp":1800000060})",
+         Reason::id_token_issuer},
+        {R"({"iss":"https://op.example","aud":"other","sub":"alice","iat":1800000000,"exp":1800000060})",
+         Reason::id_token_audience},
+        {R"({"iss":"https://op.example","aud":"client","sub":"alice","iat":1700000000,"exp":1700000060})",
+         Reason::id_token_expired},
         {claims(R"(,"nonce":"n2")"), Reason::id_token_nonce},
         {claims(R"(,"at_hash":"AAAAAAAAAAAAAAAAAAAAAA")"), Reason::id_token_at_hash},
     };
@@ -345,23 +370,23 @@ protected:
     std::optional<std::optional<Failure>> used;
     std::string cookies;
 
-    Attempt kept(Purpose purpose)
+    PendingRequest kept(Purpose purpose)
     {
-        Attempt attempt = new_attempt(purpose, provider, request, 3, system_random);
+        PendingRequest attempt = new_pending_request(purpose, provider, request, 3, system_random);
         attempt.return_path = "/deep?x=1";
         attempt.acr = "eidas2 eidas3";
         attempt.scope = "openid email";
         Reply reply;
-        keep_attempt(reply, attempt, provider, request, keys.front(), system_random);
+        keep_pending_request(reply, attempt, provider, request, keys.front(), system_random);
         cookies = reply.set_cookies.back();
         cookies.resize(cookies.find(';'));
         request.cookies = cookies;
         return attempt;
     }
 
-    std::optional<Reason> refusal(std::span<const Purpose> purposes, const std::optional<Attempt>& attempt)
+    std::optional<Reason> refusal(std::span<const Purpose> purposes, const std::optional<PendingRequest>& attempt)
     {
-        Root root = drive(use({provider, ports, request}, purposes, attempt), used, failure);
+        Root root = drive(use_pending_request({provider, ports, request}, purposes, attempt), used, failure);
         root.start();
         return *used ? std::optional((*used)->reason) : std::nullopt;
     }
@@ -371,10 +396,10 @@ protected:
 
 TEST_F(Purposes, AnAttemptForMoreComesBackAsItWas)
 {
-    const Attempt attempt = kept(Purpose::more);
-    const std::optional<Attempt> opened = open_attempt(attempt.state(), request, keys);
+    const PendingRequest attempt = kept(Purpose::step_up);
+    const std::optional<PendingRequest> opened = open_pending_request(attempt.state(), request, keys);
     ASSERT_TRUE(opened);
-    EXPECT_EQ(opened->purpose, Purpose::more);
+    EXPECT_EQ(opened->purpose, Purpose::step_up);
     EXPECT_EQ(opened->acr, "eidas2 eidas3");
     EXPECT_EQ(opened->scope, "openid email");
     EXPECT_EQ(opened->return_path, "/deep?x=1");
@@ -388,21 +413,21 @@ TEST_F(Purposes, AnAttemptOpensToItsOwnStateAlone)
     for (const std::size_t letter : {state.size() - 1, std::size_t{8}}) {  // the cookie's name holds the first eight
         std::string other = state;
         other[letter] = other[letter] == 'A' ? 'B' : 'A';
-        EXPECT_FALSE(open_attempt(other, request, keys)) << letter;
+        EXPECT_FALSE(open_pending_request(other, request, keys)) << letter;
     }
-    EXPECT_FALSE(open_attempt(state.substr(0, 42), request, keys));
-    EXPECT_FALSE(open_attempt(state + 'A', request, keys));
-    EXPECT_TRUE(open_attempt(state, request, keys));
+    EXPECT_FALSE(open_pending_request(state.substr(0, 42), request, keys));
+    EXPECT_FALSE(open_pending_request(state + 'A', request, keys));
+    EXPECT_TRUE(open_pending_request(state, request, keys));
 }
 
 TEST_F(Purposes, SecretsAreLettersAndDigitsAndAsManyAsAskedFor)
 {
     std::map<char, int> seen;
     for (int i = 0; i < 1000; ++i) {
-        const Attempt one = new_attempt(Purpose::logout, provider, request, 1, system_random);
-        const Attempt two = new_attempt(Purpose::login, provider, request, 2, system_random);
-        const Attempt three = new_attempt(Purpose::login, provider, request, 3, system_random);
-        EXPECT_EQ(one.state().size() + two.nonce().size() + three.verifier().size(), 3U * Attempt::length);
+        const PendingRequest one = new_pending_request(Purpose::logout, provider, request, 1, system_random);
+        const PendingRequest two = new_pending_request(Purpose::login, provider, request, 2, system_random);
+        const PendingRequest three = new_pending_request(Purpose::login, provider, request, 3, system_random);
+        EXPECT_EQ(one.state().size() + two.nonce().size() + three.verifier().size(), 3U * PendingRequest::length);
         EXPECT_EQ(std::string(one.nonce()) + std::string(two.verifier()), "");
         for (const std::string_view secret : {three.state(), three.nonce(), three.verifier()})
             for (const char letter : secret) ++seen[letter];
@@ -416,22 +441,24 @@ TEST_F(Purposes, SecretsAreLettersAndDigitsAndAsManyAsAskedFor)
 
 TEST_F(Purposes, EachAnswersItsOwnKindOfReturn)
 {
-    for (Purpose purpose : {Purpose::login, Purpose::more, Purpose::logout, Purpose::intruder}) {
-        const std::optional<Attempt> attempt = kept(purpose);
-        const bool login = purpose == Purpose::login || purpose == Purpose::more;
-        EXPECT_EQ(refusal(login ? std::span(of_logout) : std::span(of_login), attempt), Reason::state_unknown);
-        EXPECT_EQ(refusal(login ? std::span(of_login) : std::span(of_logout), attempt), std::nullopt);
-        EXPECT_EQ(refusal(login ? std::span(of_login) : std::span(of_logout), attempt), Reason::state_replayed);
+    for (Purpose purpose : {Purpose::login, Purpose::step_up, Purpose::logout, Purpose::tampered_login}) {
+        const std::optional<PendingRequest> attempt = kept(purpose);
+        const bool login = purpose == Purpose::login || purpose == Purpose::step_up;
+        EXPECT_EQ(refusal(login ? std::span(logout_purposes) : std::span(login_purposes), attempt),
+                  Reason::state_unknown);
+        EXPECT_EQ(refusal(login ? std::span(login_purposes) : std::span(logout_purposes), attempt), std::nullopt);
+        EXPECT_EQ(refusal(login ? std::span(login_purposes) : std::span(logout_purposes), attempt),
+                  Reason::state_replayed);
     }
 }
 
 TEST_F(Purposes, AnAttemptForMoreEndsLikeAnyOther)
 {
-    const std::optional<Attempt> attempt = kept(Purpose::more);
-    EXPECT_EQ(refusal(of_login, std::nullopt), Reason::state_unknown);
+    const std::optional<PendingRequest> attempt = kept(Purpose::step_up);
+    EXPECT_EQ(refusal(login_purposes, std::nullopt), Reason::state_unknown);
     request.now += provider.state_timeout;
-    EXPECT_EQ(refusal(of_login, attempt), Reason::state_expired);
+    EXPECT_EQ(refusal(login_purposes, attempt), Reason::state_expired);
     request.now = now;
     provider.name = "q";
-    EXPECT_EQ(refusal(of_login, attempt), Reason::state_unknown);
+    EXPECT_EQ(refusal(login_purposes, attempt), Reason::state_unknown);
 }

@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
-#include "oidc/session.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/ports/session_record.hpp"
+#include "oidc/provider/provider.hpp"
 
 using namespace oidc;
 
@@ -31,7 +35,7 @@ std::string text(const SessionView& view, std::string_view claim)
 
 TEST(Session, ShowsClaimsAsTheTextOfVariables)
 {
-    std::string record = serialize(sample());
+    std::string record = serialize_session(sample());
     SessionView view(record);
     ASSERT_TRUE(view);
     EXPECT_EQ(view.binding(), 42u);
@@ -50,17 +54,17 @@ TEST(Session, ShowsClaimsAsTheTextOfVariables)
 
 TEST(Session, UserinfoNeverOverridesAProtocolClaim)
 {
-    std::string record = serialize(sample());
+    std::string record = serialize_session(sample());
     SessionView view(record);
     EXPECT_EQ(text(view, "acr"), "eidas2");
     EXPECT_EQ(text(view, "iss"), "i");
     EXPECT_EQ(text(view, "email"), "user@x");
-    EXPECT_EQ(view.find("email", Source::id_token)->value, "id@x");
+    EXPECT_EQ(view.find("email", EntrySource::id_token)->value, "id@x");
 }
 
 TEST(Session, ANullClaimIsAbsentAndAValueWithALineBreakIsNeverEmitted)
 {
-    std::string record = serialize(sample());
+    std::string record = serialize_session(sample());
     SessionView view(record);
     EXPECT_EQ(text(view, "gone"), "(none)");
     EXPECT_EQ(text(view, "evil"), "(none)");
@@ -72,33 +76,34 @@ TEST(Session, UserinfoAloneNamesNoProtocolClaimAndItsNullLeavesThatOfTheIdToken)
     NewSession session = sample();
     session.id_claims = Json::parse(R"({"sub":"s","email":"id@x","name":"id"})");
     session.userinfo = Json::parse(R"({"acr":"eidas3","email":null,"name":"user"})");
-    std::string record = serialize(session);
+    std::string record = serialize_session(session);
     SessionView view(record);
     EXPECT_EQ(text(view, "acr"), "(none)");
-    EXPECT_EQ(view.find("acr", Source::userinfo)->value, "eidas3");
+    EXPECT_EQ(view.find("acr", EntrySource::userinfo)->value, "eidas3");
     EXPECT_EQ(text(view, "email"), "id@x");
     EXPECT_EQ(claims_json(view, std::nullopt), R"({"name":"user","sub":"s","email":"id@x"})");
-    EXPECT_EQ(claims_json(view, Source::id_token), R"({"sub":"s","email":"id@x","name":"id"})");
+    EXPECT_EQ(claims_json(view, EntrySource::id_token), R"({"sub":"s","email":"id@x","name":"id"})");
 }
 
 TEST(Session, MergesClaimsIntoJson)
 {
-    std::string record = serialize(sample());
+    std::string record = serialize_session(sample());
     Json merged = Json::parse(claims_json(SessionView(record), std::nullopt));
     EXPECT_EQ(merged.string("email"), "user@x");
     EXPECT_EQ(merged.string("acr"), "eidas2");
     EXPECT_EQ(merged.at("roles").dump(), R"(["a","b"])");
-    Json userinfo = Json::parse(claims_json(SessionView(record), Source::userinfo));
+    Json userinfo = Json::parse(claims_json(SessionView(record), EntrySource::userinfo));
     EXPECT_EQ(userinfo.string("acr"), "eidas3");
     EXPECT_FALSE(userinfo.has("only_id"));
 }
 
 TEST(Session, BytesThatAreNoRecordAreNoSession)
 {
-    std::string record = serialize(sample());
+    std::string record = serialize_session(sample());
     EXPECT_FALSE(SessionView(""));
     EXPECT_FALSE(SessionView(std::string_view(record).substr(0, 20)));
-    for (std::size_t cut = 0; cut < record.size(); ++cut) {  // exactly as long as its bytes, so that a sanitizer sees a read behind them
+    for (std::size_t cut = 0; cut < record.size();
+         ++cut) {  // exactly as long as its bytes, so that a sanitizer sees a read behind them
         std::string part = record.substr(0, cut);
         SessionView view(part);
         EXPECT_FALSE(view && view.claim("roles") && view.claim("roles")->value == "neither here nor there");
@@ -112,7 +117,7 @@ TEST(Session, TooManyClaimsFailVisibly)
     NewSession session = sample();
     session.access_token = std::string(70'000, 'a');
     try {
-        serialize(session);
+        serialize_session(session);
         FAIL();
     } catch (const Failure& failure) {
         EXPECT_EQ(failure.reason, Reason::session_too_large);
@@ -125,7 +130,7 @@ TEST(Session, HoldsNoTokenThatAHeaderCannotCarry)
         NewSession session = sample();
         session.access_token += bad;
         try {
-            serialize(session);
+            serialize_session(session);
             ADD_FAILURE() << int(bad);
         } catch (const Failure& failure) {
             EXPECT_EQ(failure.reason, Reason::token_malformed);
@@ -139,7 +144,7 @@ TEST(Session, BelongsToOneProviderIssuerAndClient)
     a.name = "a";
     a.issuer = "https://x";
     a.client_id = "c";
-    std::uint64_t binding = binding_of(a);
+    std::uint64_t binding = session_binding(a);
     a.client_id = "d";
-    EXPECT_NE(binding, binding_of(a));
+    EXPECT_NE(binding, session_binding(a));
 }

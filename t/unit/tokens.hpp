@@ -22,8 +22,13 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "oidc/crypto.hpp"
-#include "oidc/jose.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/digest.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/openssl.hpp"
+#include "oidc/base/text.hpp"
+#include "oidc/jose/jwe.hpp"
 
 namespace oidc::tokens {
 
@@ -36,7 +41,8 @@ struct Release {
     void operator()(BIGNUM* p) const noexcept { BN_free(p); }
     void operator()(ECDSA_SIG* p) const noexcept { ECDSA_SIG_free(p); }
 };
-template <class T> using Owned = std::unique_ptr<T, Release>;
+template <class T>
+using Owned = std::unique_ptr<T, Release>;
 using Key = std::shared_ptr<EVP_PKEY>;
 
 inline void require(bool ok)
@@ -118,7 +124,8 @@ inline std::string pem(const Key& key, Pem form = Pem::pkcs8)
     const Owned<BIO> bio{BIO_new(BIO_s_mem())};
     if (form == Pem::pkcs8)
         require(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
-    else require(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+    else
+        require(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
     char* data = nullptr;
     const long size = BIO_get_mem_data(bio.get(), &data);
     return {data, static_cast<std::size_t>(size)};
@@ -181,7 +188,8 @@ inline std::string sign(std::string_view alg, const Key& key, std::string_view h
     const std::string input = signing_input(header, payload);
     return input + "." + base64url(signature(alg, key, input));
 }
-inline std::string sign(std::string_view alg, std::string_view secret, std::string_view header, std::string_view payload)
+inline std::string sign(std::string_view alg, std::string_view secret, std::string_view header,
+                        std::string_view payload)
 {
     const std::string input = signing_input(header, payload);
     return input + "." + base64url(hmac(alg, secret, input));
@@ -203,9 +211,11 @@ inline Sealed gcm(const std::string& cek, std::string_view aad, std::string_view
     out.ciphertext.resize(plaintext.size());
     const Owned<EVP_CIPHER_CTX> context{EVP_CIPHER_CTX_new()};
     int size = 0;
-    require(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(std::string_view{cek}), raw(out.iv)) == 1);
+    require(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(std::string_view{cek}), raw(out.iv)) ==
+            1);
     require(EVP_EncryptUpdate(context.get(), nullptr, &size, raw(aad), static_cast<int>(aad.size())) == 1);
-    require(EVP_EncryptUpdate(context.get(), raw(out.ciphertext), &size, raw(plaintext), static_cast<int>(plaintext.size())) == 1);
+    require(EVP_EncryptUpdate(context.get(), raw(out.ciphertext), &size, raw(plaintext),
+                              static_cast<int>(plaintext.size())) == 1);
     require(EVP_EncryptFinal_ex(context.get(), raw(out.tag), &size) == 1);
     require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, 16, out.tag.data()) == 1);
     return out;
@@ -217,7 +227,8 @@ inline std::string oaep(std::string_view alg, const Key& to, const std::string& 
     const EVP_MD* md = alg == "RSA-OAEP" ? EVP_sha1() : EVP_sha256();
     require(EVP_PKEY_encrypt_init(context.get()) == 1);
     require(EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) == 1);
-    require(EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), md) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(context.get(), md) == 1);
+    require(EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), md) == 1 &&
+            EVP_PKEY_CTX_set_rsa_mgf1_md(context.get(), md) == 1);
     std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(to.get()));
     std::string out(size, '\0');
     require(EVP_PKEY_encrypt(context.get(), raw(out), &size, raw(std::string_view{cek}), cek.size()) == 1);
@@ -236,13 +247,14 @@ inline std::string shared_secret(const Key& mine, const Key& theirs)
 
 struct JweOptions {
     std::string kid = {};
-    std::string more = {};                 // further header members, ",\"cty\":\"JWT\""
-    std::string apu = {}, apv = {};             // decoded
+    std::string more = {};           // further header members, ",\"cty\":\"JWT\""
+    std::string apu = {}, apv = {};  // decoded
     std::string enc = "A256GCM";
     std::string cek = std::string(32, 'K');  // RSA only
-    std::string epk = {};                  // JSON, instead of the true one
+    std::string epk = {};                    // JSON, instead of the true one
 };
-inline std::string encrypt(const std::string& alg, const Key& to, std::string_view plaintext, const JweOptions& options = {})
+inline std::string encrypt(const std::string& alg, const Key& to, std::string_view plaintext,
+                           const JweOptions& options = {})
 {
     std::string more = ",\"enc\":\"" + options.enc + "\"" + options.more, cek = options.cek, encrypted_key;
     if (alg == "ECDH-ES") {
@@ -257,8 +269,8 @@ inline std::string encrypt(const std::string& alg, const Key& to, std::string_vi
     }
     const std::string header = base64url(header_of(alg, options.kid, more));
     const Sealed sealed = gcm(cek, header, plaintext);
-    return header + "." + base64url(encrypted_key) + "." + base64url(sealed.iv) + "." + base64url(sealed.ciphertext) + "." +
-           base64url(sealed.tag);
+    return header + "." + base64url(encrypted_key) + "." + base64url(sealed.iv) + "." + base64url(sealed.ciphertext) +
+           "." + base64url(sealed.tag);
 }
 
 inline std::vector<std::string> split(const std::string& token)
@@ -288,7 +300,8 @@ inline std::string flip(const std::string& token, std::size_t segment, std::size
 
 // The identifier of the refusal, "accepted" when there is none: readable in a failed assertion.
 // In passing: no refusal leaves an error in OpenSSL's queue, where nginx would find it.
-template <class F> std::string verdict(F action)
+template <class F>
+std::string verdict(F action)
 {
     struct Watch {
         Watch() { ERR_clear_error(); }

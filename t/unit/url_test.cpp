@@ -1,7 +1,8 @@
 // URLs: encoding, queries, and the return targets that must stay on this site (classes H01-H09 of the attack list).
-#include "oidc/text.hpp"
 
 #include <gtest/gtest.h>
+
+#include "oidc/base/url.hpp"
 
 namespace oidc {
 namespace {
@@ -63,10 +64,31 @@ TEST(ParseUrl, TakesItApart)
 TEST(ParseUrl, RefusesTheRest)
 {
     const char* const bad[] = {
-        "", "/a", "//a/b", "ftp://a/", "https:a", "https:/a", "https:///a", "https://", "https://u@a/", "https://u:p@a/",
+        "",
+        "/a",
+        "//a/b",
+        "ftp://a/",
+        "https:a",
+        "https:/a",
+        "https:///a",
+        "https://",
+        "https://u@a/",
+        "https://u:p@a/",
         "https://a/#f",
-        "https://a\\b/", "https://a b/", "https://a/\t", "https://a/\xc3\xa9", "https://a:0/", "https://a:/", "https://a:65536/",
-        "https://a:+1/", "https://a:1x/", "https://[::1/", "https://[]/", "https://[::1]x/", "https://a%2fb/", "javascript://a/",
+        "https://a\\b/",
+        "https://a b/",
+        "https://a/\t",
+        "https://a/\xc3\xa9",
+        "https://a:0/",
+        "https://a:/",
+        "https://a:65536/",
+        "https://a:+1/",
+        "https://a:1x/",
+        "https://[::1/",
+        "https://[]/",
+        "https://[::1]x/",
+        "https://a%2fb/",
+        "javascript://a/",
     };
     for (const char* url : bad) EXPECT_FALSE(parse_url(url)) << url;
 }
@@ -76,8 +98,9 @@ TEST(IsLoopback, KnowsThisMachineOnly)
     const char* const ours[] = {"127.0.0.1", "127.255.0.9", "::1", "localhost", "LOCALHOST", "fs.localhost"};
     for (const char* host : ours) EXPECT_TRUE(is_loopback(host)) << host;
     const char* const others[] = {
-        "", "128.0.0.1", "127.1", "127.0.0.1.evil.tld", "127.0.0.256", "0x7f.0.0.1", "2130706433", "127.0.0.", "127.0.0.1.2",
-        "localhost.evil.tld", "xlocalhost", "::ffff:127.0.0.1", "::2",
+        "",           "128.0.0.1",        "127.1",    "127.0.0.1.evil.tld", "127.0.0.256",
+        "0x7f.0.0.1", "2130706433",       "127.0.0.", "127.0.0.1.2",        "localhost.evil.tld",
+        "xlocalhost", "::ffff:127.0.0.1", "::2",
     };
     for (const char* host : others) EXPECT_FALSE(is_loopback(host)) << host;
 }
@@ -88,37 +111,92 @@ struct Target {
     bool local;
 };
 
-// Local ones resolve to our own origin in every browser, odd as they look: a dot segment or an escape never starts an authority.
+// Local ones resolve to our own origin in every browser, odd as they look: a dot segment or an escape never starts an
+// authority.
 const Target targets[] = {
-    {"plain", "/", true}, {"plain", "/a", true}, {"plain", "/a/b?c=d&e=%2F%2Fe.tld", true}, {"plain", "/?x", true},
-    {"plain", "/a//b", true}, {"plain", "", false}, {"plain", "a", false}, {"plain", "?a", false}, {"plain", "./a", false},
-    {"H01", "//e.tld", false}, {"H01", "///e.tld", false}, {"H01", "////e.tld/..", false}, {"H01", "//", false},
-    {"H01", "/.//e.tld", true}, {"H01", "/..//e.tld", true}, {"H01", "/%2f/e.tld", true},
-    {"H02", "/\\e.tld", false}, {"H02", "\\/\\/e.tld", false}, {"H02", "\\\\e.tld", false}, {"H02", "https:\\\\e.tld", false},
-    {"H02", "/a\\b", false}, {"H02", "/%5ce.tld", true},
-    {"H03", "/\t/e.tld", false}, {"H03", "/\r\n/e.tld", false}, {"H03", "/\n/e.tld", false}, {"H03", " //e.tld", false},
-    {"H03", "/ /e.tld", false}, {"H03", "/\t\\e", false}, {"H03", "\xc2\xa0/e.tld", false}, {"H03", "/\xe2\x80\xa8", false},
-    {"H03", "/\x7f", false}, {"H03", std::string{"/\0//e.tld", 9}, false}, {"H03", "%20//e.tld", false},
-    {"H03", "/%09/e.tld", true}, {"H03", "/%0d%0a/e.tld", true},
-    {"H04", "https://good@e.tld", false}, {"H04", "https://good%40e.tld", false}, {"H04", "https://good:pw@e.tld", false},
-    {"H04", "//good\\@e.tld", false}, {"H04", "/@e.tld", true},
-    {"H05", "https://evil-good.fr", false}, {"H05", "https://good.fr.e.tld", false}, {"H05", "good.fr:443@e.tld", false},
-    {"H05", "https://GOOD.fr.", false}, {"H05", "https://g\xd0\xbe\xd0\xbe""d.fr", false}, {"H05", "/\xe3\x80\x82/e.tld", false},
-    {"H05", "\xe3\x80\xb1""e.tld", false}, {"H05", "/\xe3\x80\xb1/e.tld", false},
-    {"H06", "javascript:alert(1)", false}, {"H06", "data:text/html,x", false}, {"H06", "vbscript:x", false},
-    {"H06", "http:e.tld", false}, {"H06", "https:e.tld", false}, {"H06", "file:///etc/passwd", false},
+    {"plain", "/", true},
+    {"plain", "/a", true},
+    {"plain", "/a/b?c=d&e=%2F%2Fe.tld", true},
+    {"plain", "/?x", true},
+    {"plain", "/a//b", true},
+    {"plain", "", false},
+    {"plain", "a", false},
+    {"plain", "?a", false},
+    {"plain", "./a", false},
+    {"H01", "//e.tld", false},
+    {"H01", "///e.tld", false},
+    {"H01", "////e.tld/..", false},
+    {"H01", "//", false},
+    {"H01", "/.//e.tld", true},
+    {"H01", "/..//e.tld", true},
+    {"H01", "/%2f/e.tld", true},
+    {"H02", "/\\e.tld", false},
+    {"H02", "\\/\\/e.tld", false},
+    {"H02", "\\\\e.tld", false},
+    {"H02", "https:\\\\e.tld", false},
+    {"H02", "/a\\b", false},
+    {"H02", "/%5ce.tld", true},
+    {"H03", "/\t/e.tld", false},
+    {"H03", "/\r\n/e.tld", false},
+    {"H03", "/\n/e.tld", false},
+    {"H03", " //e.tld", false},
+    {"H03", "/ /e.tld", false},
+    {"H03", "/\t\\e", false},
+    {"H03", "\xc2\xa0/e.tld", false},
+    {"H03", "/\xe2\x80\xa8", false},
+    {"H03", "/\x7f", false},
+    {"H03", std::string{"/\0//e.tld", 9}, false},
+    {"H03", "%20//e.tld", false},
+    {"H03", "/%09/e.tld", true},
+    {"H03", "/%0d%0a/e.tld", true},
+    {"H04", "https://good@e.tld", false},
+    {"H04", "https://good%40e.tld", false},
+    {"H04", "https://good:pw@e.tld", false},
+    {"H04", "//good\\@e.tld", false},
+    {"H04", "/@e.tld", true},
+    {"H05", "https://evil-good.fr", false},
+    {"H05", "https://good.fr.e.tld", false},
+    {"H05", "good.fr:443@e.tld", false},
+    {"H05", "https://GOOD.fr.", false},
+    {"H05",
+     "https://g\xd0\xbe\xd0\xbe"
+     "d.fr",
+     false},
+    {"H05", "/\xe3\x80\x82/e.tld", false},
+    {"H05",
+     "\xe3\x80\xb1"
+     "e.tld",
+     false},
+    {"H05", "/\xe3\x80\xb1/e.tld", false},
+    {"H06", "javascript:alert(1)", false},
+    {"H06", "data:text/html,x", false},
+    {"H06", "vbscript:x", false},
+    {"H06", "http:e.tld", false},
+    {"H06", "https:e.tld", false},
+    {"H06", "file:///etc/passwd", false},
     {"H06", "HtTpS://e.tld", false},
-    {"H07", "http://2130706433/", false}, {"H07", "http://017700000001/", false}, {"H07", "http://0x7f000001/", false},
-    {"H07", "http://[::ffff:1.2.3.4]/", false}, {"H07", "0x7f.1", false},
-    {"H08", "https://e.tld#good.fr", false}, {"H08", "https://e.tld?good.fr", false}, {"H08", "https://e.tld;good.fr", false},
-    {"H08", "https://good.fr%23.e.tld", false}, {"H08", "/a#//e.tld", true},
-    {"H09", "%252f%252fe.tld", false}, {"H09", "%2f%2fe.tld", false}, {"H09", "/%252f%252fe.tld", true}, {"H09", "/%zz", true},
-    {"length", "/" + std::string(2047, 'a'), true}, {"length", "/" + std::string(2048, 'a'), false},
+    {"H07", "http://2130706433/", false},
+    {"H07", "http://017700000001/", false},
+    {"H07", "http://0x7f000001/", false},
+    {"H07", "http://[::ffff:1.2.3.4]/", false},
+    {"H07", "0x7f.1", false},
+    {"H08", "https://e.tld#good.fr", false},
+    {"H08", "https://e.tld?good.fr", false},
+    {"H08", "https://e.tld;good.fr", false},
+    {"H08", "https://good.fr%23.e.tld", false},
+    {"H08", "/a#//e.tld", true},
+    {"H09", "%252f%252fe.tld", false},
+    {"H09", "%2f%2fe.tld", false},
+    {"H09", "/%252f%252fe.tld", true},
+    {"H09", "/%zz", true},
+    {"length", "/" + std::string(2047, 'a'), true},
+    {"length", "/" + std::string(2048, 'a'), false},
 };
 
 TEST(IsLocalPath, AnswersEverySpellingClass)
 {
-    for (const Target& row : targets) EXPECT_EQ(is_local_path(row.target), row.local) << row.spelling_class << ' ' << row.target;
+    for (const Target& row : targets)
+        EXPECT_EQ(is_local_path(row.target), row.local) << row.spelling_class << ' ' << row.target;
 }
 
 }  // namespace

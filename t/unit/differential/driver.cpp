@@ -5,7 +5,15 @@
 #include <stdexcept>
 #include <string>
 
-#include "oidc/jose.hpp"
+#include "oidc/base/base64.hpp"
+#include "oidc/base/failure.hpp"
+#include "oidc/base/json.hpp"
+#include "oidc/base/secret.hpp"
+#include "oidc/jose/jwe.hpp"
+#include "oidc/jose/jwks.hpp"
+#include "oidc/jose/jws.hpp"
+#include "oidc/jose/own_keys.hpp"
+#include "oidc/protocol/id_token.hpp"
 
 namespace oidc {
 namespace {
@@ -22,8 +30,10 @@ void judge_jwe(const Json& task)
 {
     std::vector<OwnKey> keys;
     keys.push_back(load_own_key(task.at("key").dump(), KeyUse::enc, {}, {}));
-    const std::string plaintext = decrypt(task.string("token").value_or(""), keys, task.strings("algs"), id_token_reasons);
-    if (task.has("plaintext") && task.string("plaintext") != base64url(plaintext)) throw std::logic_error{"another plaintext"};
+    const std::string plaintext =
+        decrypt(task.string("token").value_or(""), keys, task.strings("algs"), id_token_reasons);
+    if (task.has("plaintext") && task.string("plaintext") != base64url(plaintext))
+        throw std::logic_error{"another plaintext"};
 }
 
 std::string verdict(const std::string& line)
