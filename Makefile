@@ -1,5 +1,5 @@
 # make [build]  the module -> $(BUILD)/ngx_http_oidc_module.so      make install  where Debian's nginx looks (DESTDIR honoured)
-# make build-deps  what the build needs                             make deps     ... and the tests and the demonstration
+# make build-deps  what the build needs                             make demo-deps, deps  ... and the demonstration, and the tests
 # make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
 # make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
 # make deb      Debian's package -> $(BUILD)/deb/                   make test-deb  installs, tries and purges it on a clean Debian 12
@@ -28,7 +28,7 @@ SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
 export OIDC_MODULE = $(abspath $(MODULE))
 
 .DEFAULT_GOAL := build
-.PHONY: build install deb build-deps deps unit lint test test-asan test-clang test-matrix test-deb bench demo demo-check clean client-key \
+.PHONY: build install deb build-deps demo-deps deps unit lint test test-asan test-clang test-matrix test-deb bench demo demo-check clean client-key \
         perl-tests FORCE
 .DELETE_ON_ERROR:
 
@@ -91,10 +91,10 @@ deb:
 
 # nginx-dev is the source of Debian's nginx, and needs exactly that nginx beside it.
 BUILD_PACKAGES := $(if $(filter /usr/share/nginx/src,$(NGINX_SRC)),nginx-dev) g++ make libcurl4-openssl-dev libcjose-dev libjansson-dev libssl-dev libpcre2-dev zlib1g-dev
-TEST_PACKAGES := nginx pkg-config openssl ca-certificates curl binutils libgtest-dev clang clang-format-14 libclang-rt-14-dev wrk nghttp2-client perl python3 \
+DEMO_PACKAGES := nginx openssl ca-certificates $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+TEST_PACKAGES := pkg-config curl binutils libgtest-dev clang clang-format-14 libclang-rt-14-dev wrk nghttp2-client perl python3 \
                  libio-socket-ssl-perl libjson-perl chromium libnss3-tools fonts-dejavu-core fonts-liberation
 DEB_PACKAGES := build-essential lintian debootstrap
-NODE_PACKAGES := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 
 # $(call install-packages,those)
 install-packages = missing=; for p in $(1); do \
@@ -102,13 +102,19 @@ install-packages = missing=; for p in $(1); do \
  if [ -n "$$missing" ]; then echo "installing$$missing"; \
      $(SUDO) apt-get -q update; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing; fi
 
+install-node-modules = cmp -s t/package-lock.json t/node_modules/.installed-lock || { echo 'installing t/node_modules, half a gigabyte'; \
+ npm ci --prefix t --loglevel=error --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
+
 build-deps:
 	@$(call install-packages,$(BUILD_PACKAGES))
 
+demo-deps:
+	@$(call install-packages,$(BUILD_PACKAGES) $(DEMO_PACKAGES))
+	@$(install-node-modules)
+
 deps:
-	@$(call install-packages,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(NODE_PACKAGES))
-	@cmp -s t/package-lock.json t/node_modules/.installed-lock || \
-	 { npm ci --prefix t --loglevel=error --no-audit --no-fund && cp t/package-lock.json t/node_modules/.installed-lock; }
+	@$(call install-packages,$(BUILD_PACKAGES) $(DEMO_PACKAGES) $(TEST_PACKAGES))
+	@$(install-node-modules)
 
 # ---- Keys: openssl only, nothing is overwritten --------------------------------------------------------------------------------
 
@@ -212,7 +218,9 @@ bench: deps
 
 # ---- The demonstration -------------------------------------------------------------------------------------------------------
 
-demo demo-check: deps
+demo: demo-deps
+demo-check: deps
+demo demo-check:
 	@+$(MAKE) --no-print-directory build
 	@exec t/demo/run $(if $(filter demo-check,$@),check,demo)
 

@@ -1,6 +1,6 @@
 # docs/directives.md and docs/variables.md against the module: every directive stands where its Context says and nowhere else, every
-# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md, the tests
-# that docs/qualification.md names, and the links of every document.
+# default and every value of a Syntax is accepted, every variable exists, and nothing exists that has no row. And docs/nginx-plus.md, the examples
+# as README.md and docs/configuration.md have them, the tests that documents name, and the links of every document.
 use strict;
 use warnings;
 use utf8;
@@ -84,6 +84,20 @@ my %plus = map { /^\| `(\w+)` \| R\d[^|]+\| (.*) \|$/ ? ($1 => $2) : () } split 
 is(scalar keys %plus, 21, 'all directives of NGINX Plus are there');
 is(exists $row{$_} ? 'here' : 'not here', $plus{$_} =~ /^Not here/ ? 'not here' : 'here', "NGINX Plus: $_") for sort keys %plus;
 
+# ---- The examples: README.md names each, docs/configuration.md shows what is in them
+
+my %linked = map { $_ => 1 } text_of('README.md') =~ m{\]\(conf-examples/([^)/#]+)}g;
+is_deeply([ sort keys %linked ], [ sort map { s{.*/}{}r } glob "$root/conf-examples/*" ], 'README.md names all of conf-examples/, and no other');
+my $shown = 0;
+for my $section (split /^(?=## )/m, text_of('docs/configuration.md')) {
+    my ($example) = $section =~ m{\]\(\.\./(conf-examples/[\w-]+\.conf)\)};
+    for my $block ($section =~ /^```nginx\n(.*?)^```/gms) {
+        $shown++;
+        ok(index(text_of($example), $block) >= 0, "docs/configuration.md shows $example as it is");
+    }
+}
+is($shown, 5, '... those of five providers and sites');
+
 # ---- Links: the file is there, and the heading
 
 # The anchors of a document, as its headings are shown on the web.
@@ -109,6 +123,14 @@ for my $document (@documents) {
 }
 cmp_ok($links, '>', 150, 'the links are found');
 is_deeply(\@dead, [], 'none is dead');
+
+# ---- Every file of t/ that a document names is there
+
+my @missing;
+for my $document (@documents) {
+    push @missing, map {"$document: $_"} grep { !-e "$root/$_" } text_of($document) =~ m{`(t/[\w./-]*\w)`}g;
+}
+is_deeply(\@missing, [], 'so are the tests that they name');
 
 # ---- Qualification: every test that a row names is there, by its name ("fc: the whole way" is made of two parts)
 

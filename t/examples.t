@@ -1,5 +1,6 @@
 # Every file of conf-examples/: accepted as it is (but for the names of files), and with a local provider's values a person logs in
-# and out through it. (t/spoofing.t sees what the applications of applications.conf get.)
+# and out through it; so are the lines of README.md, in a server that exists. (t/spoofing.t sees what the applications of
+# applications.conf get.)
 use lib 't/lib', 'lib';
 use OIDC::Test;
 use File::Basename qw(basename);
@@ -81,15 +82,35 @@ sub localised
     return $block;
 }
 
-my @files = glob "$examples/*.conf";
-cmp_ok(scalar @files, '>=', 6, 'there are examples');
-is_deeply([ sort map { basename $_ } @files ], [ sort keys %of ], 'each is known here');
+# What README.md tells to put beside a server, and into it.
+sub readme
+{
+    my @fragments = read_file("$OIDC::Test::Root/README.md") =~ /^```nginx\n(.*?)^```/gms;
+    is(scalar @fragments, 2, 'README.md has two fragments');
+    return <<"NGINX";
+$fragments[0]
+server {
+    listen 443 ssl http2;
+    server_name www.example.fr;
+    ssl_certificate     /etc/ssl/certs/www.example.fr.pem;
+    ssl_certificate_key /etc/ssl/private/www.example.fr.key;
+    ssl_protocols       TLSv1.2 TLSv1.3;
+    location / { proxy_pass http://127.0.0.1:8000; }
+$fragments[1]
+}
+NGINX
+}
 
-for my $file (@files) {
-    my $name = basename $file;
+my %example = map { basename($_) => read_file($_) } glob "$examples/*.conf";
+cmp_ok(scalar keys %example, '>=', 6, 'there are examples');
+is_deeply([ sort keys %example ], [ sort keys %of ], 'each is known here');
+$example{'README.md'} = readme();
+$of{'README.md'} = [ 'x-family-name', 'MÜLLER-LEFÈVRE' ];
+
+for my $name (sort keys %example) {
     my ($header, $value) = @{ $of{$name} || next };
     subtest $name => sub {
-        my $text = read_file($file);
+        my $text = $example{$name};
         utf8::decode($text);
         my ($cert, $key, $enc, $dir) = (cert_file(), key_file(), own_key('ec'), dir());
         s{/etc/ssl/certs/www\.example\.fr\.pem}{$cert}, s{/etc/ssl/private/www\.example\.fr\.key}{$key}, s{/etc/nginx/oidc-enc\.pem}{$enc}g,

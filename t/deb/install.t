@@ -136,7 +136,7 @@ went_well('the package, its dependencies by apt', apt('install', '/tmp/' . basen
 is(readlink $enabled, $snippet, 'the module is enabled');
 is(file_text("$root$snippet"), "load_module modules/ngx_http_oidc_module.so;\n", '... by its snippet');
 ok(-s "$root/usr/share/doc/libnginx-mod-http-oidc/$_", "installed: $_")
-    for qw(README.md docs/directives.md examples/franceconnect.conf conf-examples/login.conf copyright changelog.gz);
+    for qw(README.md SECURITY.md docs/directives.md examples/franceconnect.conf conf-examples/login.conf copyright changelog.gz);
 went_well('nginx -t with an oidc_provider', inside('nginx', '-t'));
 
 went_well('nginx starts', inside('nginx'));

@@ -1,4 +1,5 @@
 // The demonstration in the foreground: prints the addresses, Ctrl-C stops all.
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { portCount, root, start } from './stack.mjs';
 
@@ -18,8 +19,13 @@ try {
   process.exit(1);
 }
 
+// The browser goes to the site and to the providers; their names are its own machine's.
+const forwards = [stack.origin, ...Object.values(stack.providers)].map((origin) => new URL(origin).port).map((port) => `-L ${port}:127.0.0.1:${port}`);
 console.log(`
 Open          ${stack.origin}/
+
+Elsewhere     ssh ${forwards.join(' ')} ${hostname()}
+              on the machine of the browser, then the same address there
 
 Providers     ${Object.values(stack.providers).map((origin) => `${origin}/api/v2/.well-known/openid-configuration`).join('\n              ')}
 Configuration ${path.relative(process.cwd(), stack.dir)}/nginx.conf
