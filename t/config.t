@@ -85,7 +85,7 @@ refused("${p}client_id: the directive is missing; the provider gave it at regist
 # [ kind, block, the sentence behind the provider's name ]
 my @cases = (
     [ generic => 'profile google; #!',
-        'profile: unknown profile "google", it can be one of: generic franceconnect franceconnect_plus proconnect' ],
+        'profile: unknown profile "google", it can be one of: ' . join ' ', profile_names() ],
     [ generic => 'profile generic environment=production; #!', 'profile: it has neither environments nor networks' ],
     [ none    => 'profile franceconnect network=rie; #!',
         'profile: FranceConnect has no environment "production" on network "rie"'

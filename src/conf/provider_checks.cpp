@@ -52,46 +52,57 @@ struct ProviderChecks {
         refuse_if(odd, what, why, NGX_LOG_WARN);
     }
 
-    // The directives that were not written take the profile's value. Then what a look at one or two directives decides.
+    // What was not written is the profile's.
+    void take_profile() const
+    {
+        if (!has("pkce")) provider.pkce = profile.pkce;
+        if (!has("userinfo")) provider.userinfo = profile.userinfo;
+        if (!has("userinfo_format")) provider.userinfo_format = profile.userinfo_format;
+        if (!has("userinfo_format encryption"))
+            provider.userinfo_encryption.required = profile.encryption == Switch::on;
+        if (!has("id_token_signing_alg")) provider.id_token_algs = profile.id_token_algs;
+        if (!has("id_token_encryption")) provider.id_token_encryption.required = profile.encryption == Switch::on;
+        if (!has("logout_token_hint")) provider.logout_token_hint = profile.logout_token_hint;
+        if (!has("logout_state on")) provider.logout_state = profile.logout_state;
+        if (!has("revoke_on_logout")) provider.revoke_on_logout = profile.revoke_on_logout;
+        if (!has("tamper_action")) provider.tamper_logout = profile.tamper_logout;
+        provider.cookie.name_given = has("cookie_name");
+        provider.config_url = metadata_url(provider);
+    }
+
+    // What a look at one or two directives decides.
     void check_rules() const
     {
         refuse_if(provider.issuer.empty(), "issuer",
                   "the directive is missing; copy the issuer of the provider's metadata");
         refuse_if(provider.issuer.ends_with(metadata_path), "issuer",
                   "that is the metadata's address; leave out " + quoted(metadata_path));
-        if (!has("pkce")) provider.pkce = profile.pkce;
-        if (!has("userinfo")) provider.userinfo = profile.userinfo;
-        if (!has("userinfo_format")) provider.userinfo_format = profile.userinfo_format;
-        if (!has("id_token_signing_alg")) provider.id_token_algs = profile.id_token_algs;
-        if (!has("id_token_encryption")) provider.id_token_encryption.required = profile.encryption == Switch::on;
-        if (!has("logout_token_hint")) provider.logout_token_hint = profile.logout_token_hint;
-        if (!has("revoke_on_logout")) provider.revoke_on_logout = profile.revoke_on_logout;
-        if (!has("tamper_action")) provider.tamper_logout = profile.tamper_logout;
-        if (!has("logout_state on")) provider.logout_state = profile.logout_state;
-        if (!has("userinfo_format encryption"))
-            provider.userinfo_encryption.required = profile.encryption == Switch::on;
-        provider.cookie.name_given = has("cookie_name");
-        provider.config_url = metadata_url(provider);
         refuse_if(provider.client_id.empty(), "client_id",
                   "the directive is missing; the provider gave it at registration");
         refuse_if(has("client_secret") && has("client_secret_file"), "client_secret_file",
                   "there is a client_secret too; keep one of them");
+
         refuse_if(provider.max_age && !profile.max_age_refusal.empty(), "max_age",
                   title + ": " + std::string(profile.max_age_refusal));
         refuse_if(provider.pkce == Switch::on && !profile.pkce_refusal.empty(), "pkce on",
                   title + " " + std::string(profile.pkce_refusal) + "; remove the directive");
-        refuse_if(profile.portal && provider.par == Switch::on, "par on",
+        refuse_if(!profile.par_accepted && provider.par == Switch::on, "par on",
                   title + " accepts no pushed authorization requests; remove the directive");
-        warn_if(profile.portal && has("id_token_signing_alg") && provider.id_token_algs.size() > 1,
+        warn_if(profile.one_algorithm && has("id_token_signing_alg") && provider.id_token_algs.size() > 1,
                 "id_token_signing_alg", title + " signs with the one algorithm that was registered; name it alone");
         refuse_if(!profile.userinfo_json && provider.userinfo_format == UserinfoFormat::json, "userinfo_format",
                   title + " answers with a signed JWT; remove the directive");
-        refuse_if(profile.portal && !provider.logout_uri.empty() && provider.post_logout_uri.empty(), "logout_uri",
-                  "without post_logout_uri " + title + " keeps the browser; add it, as registered");
+    }
+
+    void check_logout() const
+    {
+        refuse_if(profile.logout_needs_return && !provider.logout_uri.empty() && provider.post_logout_uri.empty(),
+                  "logout_uri", "without post_logout_uri " + title + " keeps the browser; add it, as registered");
         refuse_if(profile.logout_needs_hint && !provider.logout_token_hint, "logout_token_hint off",
                   title + " refuses a logout without id_token_hint; remove the directive");
         for (std::string_view told : {"backchannel_logout_uri", "frontchannel_logout_uri"})
-            warn_if(profile.portal && has(told), told, title + " never tells of a logout; remove the directive");
+            warn_if(!profile.tells_of_logout && has(told), told,
+                    title + " never tells of a logout; remove the directive");
         for (std::string_view page : {"post_logout_uri", "logged_out_uri"})
             warn_if(has(page) && provider.logout_uri.empty(), page,
                     "there is no logout to come back from; add \"logout_uri /logout\"");
@@ -103,7 +114,9 @@ struct ProviderChecks {
         ClientAuth& auth = provider.client_auth;
         if (auth == ClientAuth::automatic) auth = accepted;
         refuse_if(accepted != ClientAuth::automatic && auth != accepted, "token_endpoint_auth_method",
-                  title + " accepts client_secret_post alone; remove the directive");
+                  title + " accepts " + words(client_auth_names)[static_cast<std::size_t>(accepted)] +
+                      " alone; remove the directive");
+
         std::string_view secret = provider.client_secret.reveal();
         std::string_view from = has("client_secret_file") ? "client_secret_file" : "client_secret";
         bool unable = !can_authenticate(provider, auth), by_secret = auth == ClientAuth::secret_jwt;
@@ -120,11 +133,13 @@ struct ProviderChecks {
                   "client_secret_jwt needs a secret of at least 32 bytes, and this one has " +
                       std::to_string(secret.size()) +
                       "; ask for a longer one, or choose another token_endpoint_auth_method");
+
         warn_if(auth == ClientAuth::automatic && client_auth(provider, {}) == ClientAuth::none, "client_secret",
                 "there is none, so that anyone can be this client; add client_secret or client_secret_file, or write "
                 "\"token_endpoint_auth_method none\"");
         bool hex = secret.size() == 64 && secret.find_first_not_of("0123456789abcdefABCDEF") == secret.npos;
-        warn_if(profile.portal && !hex, from, title + " gives secrets of 64 hexadecimal characters, and this is none");
+        warn_if(profile.hexadecimal_secret && !hex, from,
+                title + " gives secrets of 64 hexadecimal characters, and this is none");
     }
 
     // What every call shows of us where the provider asks for it.
@@ -268,15 +283,17 @@ struct ProviderChecks {
 
 void check_provider(ngx_conf_t* cf, ProviderConf& conf)
 {
-    ProviderChecks completion{cf, conf};
-    completion.check_rules();
-    completion.check_certificate();
-    completion.check_client();
-    completion.check_arguments();
-    completion.check_algs("id_token_signing_alg", conf.provider.id_token_algs);
-    completion.check_algs("userinfo_format", conf.provider.userinfo_algs);
-    completion.check_keys();
-    completion.check_cookie();
+    ProviderChecks checks{cf, conf};
+    checks.take_profile();
+    checks.check_rules();
+    checks.check_logout();
+    checks.check_certificate();
+    checks.check_client();
+    checks.check_arguments();
+    checks.check_algs("id_token_signing_alg", conf.provider.id_token_algs);
+    checks.check_algs("userinfo_format", conf.provider.userinfo_algs);
+    checks.check_keys();
+    checks.check_cookie();
 }
 
 }  // namespace oidc::ngx

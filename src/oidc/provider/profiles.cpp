@@ -47,70 +47,101 @@ bool is_siret(std::string_view value)
     return value.size() == 14 && value.find_first_not_of("0123456789") == value.npos;
 }
 
-std::vector<Profile> make_profiles()
-{
-    Profile portal;  // what the portals of the French State have in common
-    portal.closed = portal.portal = true;
-    portal.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
-    portal.client_auth = ClientAuth::post;
-    portal.id_token_algs = {"ES256", "RS256"};
-    portal.known_algs = {"ES256", "RS256", "HS256"};
-    portal.encryption = Switch::off;
-    portal.userinfo = portal.logout_token_hint = portal.logout_state = portal.revoke_on_logout = portal.tamper_logout =
-        true;
-    portal.userinfo_format = UserinfoFormat::jwt;
-    portal.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
+// ---- The profiles, a function each: what differs from a provider of which nothing is known.
 
-    Profile low = portal;
-    low.name = "franceconnect";
-    low.title = "FranceConnect";
-    low.issuers = {{"production", "internet", "https://oidc.franceconnect.gouv.fr/api/v2"},
-                   {"integration", "internet", "https://fcp-low.integ01.dev-franceconnect.fr/api/v2"}};
-    low.argument_rules = {
+// What the portals of the French State have in common.
+Profile french_portal()
+{
+    Profile profile;
+    profile.client_auth = ClientAuth::post;
+    profile.hexadecimal_secret = true;
+    profile.par_accepted = false;
+
+    profile.closed = true;
+    profile.authorization_args = {"acr_values", "prompt", "claims", "idp_hint", "ui_locales"};
+    profile.max_age_refusal = "its auth_time is always the present, so that max_age says nothing; remove the directive";
+
+    profile.id_token_algs = {"ES256", "RS256"};
+    profile.known_algs = {"ES256", "RS256", "HS256"};
+    profile.one_algorithm = true;
+    profile.encryption = Switch::off;
+    profile.userinfo = true;
+    profile.userinfo_format = UserinfoFormat::jwt;
+
+    profile.logout_token_hint = true;
+    profile.logout_state = true;
+    profile.logout_needs_return = true;
+    profile.tells_of_logout = false;
+    profile.revoke_on_logout = true;
+    profile.tamper_logout = true;
+    return profile;
+}
+
+Profile franceconnect()
+{
+    Profile profile = french_portal();
+    profile.name = "franceconnect";
+    profile.title = "FranceConnect";
+    profile.issuers = {{"production", "https://oidc.franceconnect.gouv.fr/api/v2"},
+                       {"integration", "https://fcp-low.integ01.dev-franceconnect.fr/api/v2"}};
+    profile.acr_orders = {{"eidas1"}};
+    profile.acr_default = {"eidas1"};
+
+    profile.argument_rules = {
         {"prompt", is_franceconnect_prompt, "prompt to be login, consent or both"},
         {"claims", is_authentication_claims, "claims to name amr, acr and auth_time of the id_token alone"}};
-    low.pkce_refusal = "refuses PKCE parameters with an error page";
-    low.pkce = Switch::off;
-    low.userinfo_json = false;
-    low.logout_needs_hint = true;
-    low.revocation_hint = false;
-    low.acr_orders = {{"eidas1"}};
-    low.acr_default = {"eidas1"};
+    profile.pkce = Switch::off;
+    profile.pkce_refusal = "refuses PKCE parameters with an error page";
+    profile.userinfo_json = false;
+    profile.revocation_hint = false;
+    profile.logout_needs_hint = true;
+    return profile;
+}
 
-    Profile plus = low;
-    plus.name = "franceconnect_plus";
-    plus.title = "FranceConnect+";
-    plus.issuers = {{"production", "internet", "https://auth.franceconnect.gouv.fr/api/v2"},
-                    {"integration", "internet", "https://auth.integ01.dev-franceconnect.fr/api/v2"}};
-    plus.acr_orders = {{"eidas2", "eidas3"}};
-    plus.acr_default = {"eidas2"};
-    plus.id_token_algs = plus.known_algs = {"ES256"};
-    plus.encryption = Switch::on;
+Profile franceconnect_plus()
+{
+    Profile profile = franceconnect();
+    profile.name = "franceconnect_plus";
+    profile.title = "FranceConnect+";
+    profile.issuers = {{"production", "https://auth.franceconnect.gouv.fr/api/v2"},
+                       {"integration", "https://auth.integ01.dev-franceconnect.fr/api/v2"}};
+    profile.acr_orders = {{"eidas2", "eidas3"}};
+    profile.acr_default = {"eidas2"};
 
-    Profile pro = portal;
-    pro.name = "proconnect";
-    pro.title = "ProConnect";
-    pro.issuers = {{"production", "internet", "https://auth.agentconnect.gouv.fr/api/v2"},
-                   {"integration", "internet", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
-                   {"production", "rie", "https://auth.agentconnect.rie.gouv.fr/api/v2"},
-                   {"integration", "rie", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"}};
-    pro.authorization_args.insert(pro.authorization_args.end(), {"login_hint", "siret_hint", "response_mode"});
-    pro.argument_rules = {{"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
-                          {"login_hint", is_email, "login_hint to be an e-mail address"},
-                          {"siret_hint", is_siret, "siret_hint to be 14 digits"}};
-    pro.pkce = Switch::on;
-    pro.essential_acr = true;
-    pro.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
-                      {"eidas0-mfa", "eidas1-mfa"},
-                      {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
-    return {Profile(), low, plus, pro};
+    profile.id_token_algs = {"ES256"};
+    profile.known_algs = {"ES256"};
+    profile.encryption = Switch::on;
+    return profile;
+}
+
+Profile proconnect()
+{
+    Profile profile = french_portal();
+    profile.name = "proconnect";
+    profile.title = "ProConnect";
+    profile.issuers = {{"production", "https://auth.agentconnect.gouv.fr/api/v2"},
+                       {"integration", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
+                       {"production", "https://auth.agentconnect.rie.gouv.fr/api/v2", "rie"},
+                       {"integration", "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2", "rie"}};
+    profile.acr_orders = {{"eidas0", "eidas1", "eidas2", "eidas3"},
+                          {"eidas0-mfa", "eidas1-mfa"},
+                          {"https://proconnect.gouv.fr/assurance/certification-dirigeant"}};
+    profile.essential_acr = true;
+
+    profile.authorization_args = {"acr_values", "prompt",     "claims",     "idp_hint",
+                                  "ui_locales", "login_hint", "siret_hint", "response_mode"};
+    profile.argument_rules = {{"prompt", is_proconnect_prompt, "prompt to be login, consent or none"},
+                              {"login_hint", is_email, "login_hint to be an e-mail address"},
+                              {"siret_hint", is_siret, "siret_hint to be 14 digits"}};
+    profile.pkce = Switch::on;
+    return profile;
 }
 
 }  // namespace
 
 const std::vector<Profile>& profiles()
 {
-    static const std::vector<Profile> table = make_profiles();
+    static const std::vector<Profile> table{Profile(), franceconnect(), franceconnect_plus(), proconnect()};
     return table;
 }
 

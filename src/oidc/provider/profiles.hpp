@@ -43,7 +43,7 @@ struct ProfileDefaults {
 };
 
 struct ProfileIssuer {
-    std::string_view environment, network, issuer;
+    std::string_view environment, issuer, network = "internet";
 };
 
 struct ArgumentRule {  // a parameter of the authorization URL whose values are limited
@@ -55,19 +55,32 @@ struct ArgumentRule {  // a parameter of the authorization URL whose values are 
 struct Profile : ProfileDefaults {
     std::string_view name = "generic", title = "the provider";  // in the configuration, in messages
     std::vector<ProfileIssuer> issuers;                         // the first one is the default
-    bool portal = false;  // registered with the State: hexadecimal secret, one algorithm, logout page
-    bool closed = false;  // a parameter outside the lists is refused
+
+    // The client.
+    bool hexadecimal_secret = false;  // it gives secrets of 64 hexadecimal characters
+    bool par_accepted = true;         // pushed authorization requests, RFC 9126
+
+    // The authorization URL.
+    bool closed = false;                               // a parameter outside the lists is refused
     std::vector<std::string_view> authorization_args;  // accepted beyond the standard ones that we always send
     std::vector<ArgumentRule> argument_rules;
     std::string_view max_age_refusal, pkce_refusal;  // why max_age, why pkce cannot work; empty: it can
-    std::vector<std::string> known_algs;             // empty: any
-    Switch encryption = Switch::automatic;           // on: every token is encrypted, off: none is
-    bool userinfo_json = true;                       // plain JSON can be had
-    bool logout_needs_hint = false;  // its end_session endpoint shows an error page without id_token_hint
-    bool revocation_hint = true;     // token_type_hint is accepted
-    bool essential_acr = false;      // acr_values is but a wish: a required level is asked for in `claims`
+    bool essential_acr = false;                      // acr_values is but a wish: a required level goes into `claims`
+
+    // Tokens and UserInfo.
+    std::vector<std::string> known_algs;    // empty: any
+    bool one_algorithm = false;             // it signs with the one that was registered
+    Switch encryption = Switch::automatic;  // on: every token is encrypted, off: none is
+    bool userinfo_json = true;              // plain JSON can be had
+    bool revocation_hint = true;            // token_type_hint is accepted
+
+    // Logout.
+    bool logout_needs_hint = false;    // its end_session endpoint shows an error page without id_token_hint
+    bool logout_needs_return = false;  // without post_logout_redirect_uri its own page keeps the browser
+    bool tells_of_logout = true;       // by back-channel or front-channel logout
 };
 
+// In the order in which messages name them.
 const std::vector<Profile>& profiles();
 const Profile* find_profile(std::string_view name) noexcept;  // nullptr: unknown
 // Whether one of the profile's orders holds the level (any level where it has none).

@@ -9,7 +9,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 
-our @EXPORT = qw(accepted refused warned nginx_t conf write_file $dir $file $hex);
+our @EXPORT = qw(accepted refused warned nginx_t conf write_file profile_names $dir $file $hex);
 my $root   = abs_path(dirname(__FILE__) . '/../../..');
 my $module = $ENV{OIDC_MODULE} || "$root/build/ngx_http_oidc_module.so";
 my ($nginx) = grep { -x } $ENV{OIDC_NGINX} || (), qw(/usr/sbin/nginx /usr/local/sbin/nginx /usr/bin/nginx);
@@ -64,6 +64,14 @@ my %base = (
     pc      => "profile proconnect; client_id c; client_secret $hex;",
     none    => '',
 );
+
+# As docs/directives.md has them, which t/lint holds against the code.
+sub profile_names
+{
+    open my $f, '<', "$root/docs/directives.md" or die $!;
+    my ($names) = map { /^\| `profile` \| `profile (.*?) \[/ } <$f>;
+    return split / \\\| /, $names;
+}
 
 # A whole configuration of the parts that a case gives.
 sub conf
