@@ -263,8 +263,8 @@ subtest 'the provider' => sub {
     is($op->fetches('/backchannel'), 1, 'the provider has posted');
 };
 
-my $log = read_file(dir() . '/access.log');
-like($log, qr{^/backchannel 200 backchannel_logout$}m, '$oidc_event of a logout');
-like($log, qr{^/backchannel 400 logout_token_replayed$}m, '... of a refusal');
+my $log = dir() . '/access.log';
+logged_like($log, qr{^/backchannel 200 backchannel_logout$}m, '$oidc_event of a logout');
+logged_like($log, qr{^/backchannel 400 logout_token_replayed$}m, '... of a refusal');
 log_ok(private => \@private);
 done_testing();

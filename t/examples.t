@@ -215,10 +215,10 @@ sub complete
     like($failed->{body}, qr/login_cancelled\. &lt;b&gt;no/, '... shows why');
     $provider{generic}->reset(auto => 'angela');
 
-    my $log = read_file(dir() . '/access.log');
-    like($log, qr{GET /oidc_callback 302 "login_done" "" ""}, 'the access log has the login');
-    like($log, qr{GET /account/page 200 "" "franceconnect" "[\w-]{20,}"}, '... and who asks for a page, as a hash');
-    unlike($log, qr{code=|SESSION}, '... and no code or cookie');
+    my $log = dir() . '/access.log';
+    logged_like($log, qr{GET /oidc_callback 302 "login_done" "" ""}, 'the access log has the login');
+    logged_like($log, qr{GET /account/page 200 "" "franceconnect" "[\w-]{20,}"}, '... and who asks for a page, as a hash');
+    unlike(read_file($log), qr{code=|SESSION}, '... and no code or cookie');
     my $errors = read_file(dir() . '/error.log');
     like($errors, qr/oidc: login_cancelled: provider "sso"/, 'the error log has the failure');
 }
@@ -274,8 +274,10 @@ sub operations
     my $sso = json()->decode($status)->{providers}{sso};
     is($sso->{logins_done}, 1, 'the login is counted');
     like($text, qr/^oidc_logins_done_total\{provider="sso"\} 1$/m, '... for Prometheus too');
-    my ($line) = grep { $_->{event} eq 'login_done' } map { json()->decode($_) } grep {/^\{/} split /\n/, read_file(dir() . "/access.log");
-    is($line->{path}, '/oidc_callback', 'the access log is JSON') or diag read_file(dir() . '/access.log');
+    my $log = dir() . '/access.log';
+    until_true(5, sub { read_file($log) =~ /"login_done".*\n/ });
+    my ($line) = grep { $_->{event} eq 'login_done' } map { json()->decode($_) } grep {/^\{.*\}$/} split /\n/, read_file($log);
+    is($line->{path}, '/oidc_callback', 'the access log is JSON') or diag read_file($log);
 
     my %real = map { $_ => 1 } $text =~ /^# TYPE (\w+)/mg;
     my $dashboard = json()->decode(read_file("$examples/grafana/oidc.json"));

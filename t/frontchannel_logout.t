@@ -131,9 +131,9 @@ subtest 'many at once' => sub {
     is(lives($s), $over, '... as before');
 };
 
-my $log = read_file(dir() . '/access.log');
-like($log, qr{^GET /frontchannel HTTP/1\.1 200 frontchannel_logout$}m, '$oidc_event, and $request without the query');
-like($log, qr{^GET /frontchannel HTTP/1\.1 400 logout_refused$}m, '... of a refusal');
-unlike($log, $_, 'no sid in the log') for @private;
+my $log = dir() . '/access.log';
+logged_like($log, qr{^GET /frontchannel HTTP/1\.1 200 frontchannel_logout$}m, '$oidc_event, and $request without the query');
+logged_like($log, qr{^GET /frontchannel HTTP/1\.1 400 logout_refused$}m, '... of a refusal');
+unlike(read_file($log), $_, 'no sid in the log') for @private;
 log_ok(private => \@private);
 done_testing();

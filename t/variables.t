@@ -358,19 +358,18 @@ subtest 'error_uri' => sub {
 subtest "a callback's code is in no line of nginx's own" => sub {
     is(browser()->get(rp("/dead/$_?state=x&code=LIVECODE"))->status, $_ eq 'callback' ? 502 : 302, $_) for 'callback', 'page';
     like($nginx->log_text, qr{connect\(\) failed.*request: "GET /dead/callback HTTP/1\.1"}, 'a dead error_uri');
-    like(read_file($access_log), qr{^GET /dead/callback HTTP/1\.1$}m, '$request of an access log');
-    like(read_file($access_log), qr{^GET /dead/page\?state=x&code=LIVECODE HTTP/1\.1$}m, '... of another page is as it was');
+    logged_like($access_log, qr{^GET /dead/callback HTTP/1\.1$}m, '$request of an access log');
+    logged_like($access_log, qr{^GET /dead/page\?state=x&code=LIVECODE HTTP/1\.1$}m, '... of another page is as it was');
     unlike($nginx->log_text, qr/LIVECODE/, 'no code in the error log');
 };
 
 subtest '$oidc_event' => sub {
-    my $log = read_file($access_log);
     # the log of `location /`, where the callback is answered too
-    like($log, qr{^login_started\|/x\|.*\|302\|}m, 'the way to the provider');
-    like($log, qr{^login_done\|/oidc_callback\|.*\|302\|}m, 'a login');
-    like($log, qr{^\|/x\|op\|[\w-]+\|200\|}m, 'a page: nothing');
+    logged_like($access_log, qr{^login_started\|/x\|.*\|302\|}m, 'the way to the provider');
+    logged_like($access_log, qr{^login_done\|/oidc_callback\|.*\|302\|}m, 'a login');
+    logged_like($access_log, qr{^\|/x\|op\|[\w-]+\|200\|}m, 'a page: nothing');
 };
-like(read_file($access_log), qr/\|op\|[\w-]{20,}\|200\|GET/, '$oidc_session_hash in an access log');
+logged_like($access_log, qr/\|op\|[\w-]{20,}\|200\|GET/, '$oidc_session_hash in an access log');
 unlike(read_file($access_log), qr/SESSION/, '... and no cookie');
 log_ok();
 done_testing();

@@ -13,6 +13,18 @@ const everywhere = (origins, paths) => origins.flatMap((origin) => paths.map((pa
 const fill = (value, rp) => (typeof value === 'string' ? value.replaceAll('{rp}', rp) : value);
 
 /**
+ * The library wants a sector of a client whose subjects are its own and whose addresses have several hosts. Subjects are computed for
+ * its entity here, so that any will do: nothing is fetched from this one.
+ */
+export const UNFETCHED_SECTOR = 'https://sector.invalid/';
+
+function sectorOf(settings, { redirect_uris: uris }) {
+  const pairwise = settings.library.clientDefaults?.subject_type === 'pairwise';
+  const hosts = new Set(uris.map((uri) => /^\w+:\/\/([^/]*)/.exec(uri)?.[1]));
+  return pairwise && hosts.size > 1 && { sector_identifier_uri: UNFETCHED_SECTOR };
+}
+
+/**
  * Returns { library, local }: the library's metadata, and by client_id what only this program reads
  * (entity: the legal entity subjects are computed for; amr: may ask for amr).
  */
@@ -36,7 +48,7 @@ export function clientsFor(row, settings, { rps, redirects, overrides }) {
   const result = { library: [], local: {} };
   for (const [id, { local, metadata }] of clients) {
     const encrypts = Boolean(metadata.id_token_encrypted_response_alg);
-    const complete = { ...(encrypts && { jwks_uri: '{rp}/oidc_jwks' }), ...metadata };
+    const complete = { ...(encrypts && { jwks_uri: '{rp}/oidc_jwks' }), ...sectorOf(settings, metadata), ...metadata };
     result.library.push(Object.fromEntries(Object.entries(complete).map(([key, value]) => [key, fill(value, rps[0])])));
     result.local[id] = local;
   }

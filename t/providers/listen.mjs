@@ -47,7 +47,8 @@ export function listen(app, options, handle) {
 /** Runs a program's main, whose failure is told in one line. */
 export function run(main) {
   main().catch((error) => {
-    process.stderr.write(`${error.message}\n`);
+    // The library's message is an error code: what is wrong stands beside it.
+    process.stderr.write(`${[error.message, error.error_description].filter(Boolean).join(': ')}\n`);
     process.exit(1);
   });
 }

@@ -1,6 +1,7 @@
 // One oidc-provider instance made of a row of the table, its keys and its clients.
 import { claimsFor, subjectFor } from './accounts.mjs';
 import { shapeCallback } from './callback.mjs';
+import { UNFETCHED_SECTOR } from './clients.mjs';
 import { renderErrorFor, watchErrors } from './errors.mjs';
 import { agents, loopbackLookup } from './fetch.mjs';
 import { shapeTokens } from './mutate.mjs';
@@ -143,6 +144,9 @@ export async function buildProvider(app) {
     ...library,
     adapter: (model) => new Adapter(model, store),
     clients: clients.library,
+    ...(library.subjectTypes?.includes('pairwise') && {
+      sectorIdentifierUriValidate: ({ sectorIdentifierUri }) => sectorIdentifierUri !== UNFETCHED_SECTOR,
+    }),
     jwks: { keys: keys.jwks },
     claims: CLAIMS[row],
     ttl: lifetimes(library.ttl, control),

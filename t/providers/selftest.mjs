@@ -6,10 +6,12 @@ import franceconnectPlus from './selftest/franceconnect_plus.mjs';
 import generic from './selftest/generic.mjs';
 import proconnect from './selftest/proconnect.mjs';
 import refresh from './selftest/refresh.mjs';
+import relyingParties from './selftest/relying_parties.mjs';
 import switches from './selftest/switches.mjs';
 import { makeWorld } from './selftest/world.mjs';
 
-const tests = [franceconnect, franceconnectLogout, franceconnectPlus, proconnect, refresh, generic, dataProvider, switches]
+const tests = [franceconnect, franceconnectLogout, franceconnectPlus, proconnect, refresh, generic, dataProvider, switches,
+  relyingParties]
   .flatMap(Object.entries)
   .filter(([name]) => name.includes(process.argv[2] ?? ''));
 

@@ -8,7 +8,7 @@
 //   --origin ORIGIN        the public origin; the issuer is ORIGIN/api/v2
 //   --tls-cert, --tls-key  certificate and key in PEM; without both, plain http
 //   --ca FILE              trusted for the provider's own requests (a client's jwks_uri, sector_identifier_uri)
-//   --rp ORIGIN            a relying party's origin; repeatable
+//   --rp ORIGIN            a relying party's origin, like http://app.localhost:8080; repeatable
 //   --redirect-path PATH   a redirection path of the relying parties, instead of the usual ones; repeatable
 //   --client JSON          client metadata, added to the client of that client_id or as a new one; repeatable
 //   --data-provider ORIGIN the data provider's origin, whose keys are at ORIGIN/jwks
@@ -42,12 +42,15 @@ const text = { type: 'string' };
 
 const list = { type: 'string', multiple: true, default: [] };
 
+// A path may follow: it stands before those that are registered.
+const ORIGIN = /^https?:\/\/[^\s,/?#@]+(\/[^\s,/?#]+)*$/;
+
 // The library's notices are about choices that are made here on purpose, and stdout is kept for main()'s one line.
 console.info = () => {};
 console.warn = () => {};
 
 function readArguments() {
-  const { values, positionals: [row] } = parseArgs({
+  const { values, positionals: [row, ...rest] } = parseArgs({
     allowPositionals: true,
     options: {
       ...LISTENING, rp: list, 'redirect-path': list, client: list, 'data-provider': text,
@@ -56,6 +59,9 @@ function readArguments() {
   if (!rows[row] || !values.listen || !values.origin) {
     throw new Error(`usage: run ${Object.keys(rows).join('|')} --listen ADDRESS:PORT --origin ORIGIN [options]`);
   }
+  if (rest.length) throw new Error(`${rest[0]}: no option stands before it; each relying party has a --rp of its own`);
+  const odd = values.rp.find((rp) => !ORIGIN.test(rp));
+  if (odd !== undefined) throw new Error(`--rp ${odd}: write it like http://app.localhost:8080, without a slash at the end`);
   return { row, ...values };
 }
 

@@ -34,7 +34,7 @@ sub import
     my $caller = caller;
     no strict 'refs';
     *{"${caller}::$_"} = \&{$_}
-        for qw(rp nginx nginx_t start_provider start_data_provider app browser login log_ok dir write_file read_file free_port wait_for until_true curl_h2
+        for qw(rp nginx nginx_t start_provider start_data_provider app browser login log_ok dir write_file read_file logged_like free_port wait_for until_true curl_h2
         client_secret own_key pair_of json subst kill_tree spawn ca_file cert_file key_file silent_port);
     Test::More->export_to_level(1, @_[ 0 .. 0 ]);
     binmode $_, ':encoding(UTF-8)' for Test::More->builder->output, Test::More->builder->failure_output, Test::More->builder->todo_output;
@@ -109,6 +109,14 @@ sub until_true
         return if time > $end;
         sleep 0.02;
     }
+}
+# like() for a log of requests: nginx writes a line after the client has its answer.
+sub logged_like
+{
+    my ($file, $pattern, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    until_true(5, sub { read_file($file) =~ $pattern });
+    return like(read_file($file), $pattern, $name);
 }
 sub wait_for { my ($seconds, $code, $what) = @_; return until_true($seconds, $code) || croak "waited $seconds s for $what" }
 

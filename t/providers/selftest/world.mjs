@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { request } from './party.mjs';
 
-const RUN = fileURLToPath(new URL('../run', import.meta.url));
+export const RUN = fileURLToPath(new URL('../run', import.meta.url));
 
 const HOSTS = { franceconnect: 'fc', franceconnect_plus: 'fcp', proconnect: 'pc', generic: 'op', data_provider: 'data' };
 
@@ -50,6 +50,7 @@ async function relyingParty(tls) {
   ];
   const rp = {
     origin: `https://app.localhost:${port}`,
+    second: `https://second.localhost:${port}`, // registered too, and nobody listens
     keys,
     answer: { status: 200, type: 'application/jwk-set+json', body: JSON.stringify({ keys: keys.map((k) => k.public) }) },
     sector: { status: 503, type: 'application/json', body: '' },
@@ -87,7 +88,7 @@ export async function makeWorld() {
   const rp = await relyingParty({ cert: certs.read('cert.pem'), key: certs.read('key.pem') });
   const dataPort = await freePort();
   const providers = await Promise.all(ROWS.map(async (row) => program(row, certs, await freePort(), '--rp', rp.origin,
-    '--data-provider', `https://${HOSTS.data_provider}.localhost:${dataPort}`)));
+    '--rp', rp.second, '--data-provider', `https://${HOSTS.data_provider}.localhost:${dataPort}`)));
   const [{ issuer }] = providers;
   const data = await program('data_provider', certs, dataPort, '--issuer', issuer);
   const staging = await program('data_provider', certs, await freePort(), '--staging');
