@@ -67,7 +67,18 @@ struct CachedDocument {
     // Without the query, which may hold a secret.
     std::string describe() const { return kind.name + (" at " + url.substr(0, url.find('?'))); }
     // Of what the node knows of it: the document itself, its last "failure", a "lease".
-    Digest key(const std::string& what = {}) const { return sha256(url + ' ' + what); }
+    // Another kind of document, or one that was fetched under other trust, is another one.
+    Digest key(std::string_view what = {}) const
+    {
+        return sha256({kind.name, "\n", oidc::view(provider.http.trust), "\n", url, "\n", what});
+    }
+
+    // What was parsed stays until the first fetch from there, for those who hold this entry; it is not used any more.
+    void move_to(const std::string& where)
+    {
+        url = where;
+        fetched = seen = read_at = 0;
+    }
 
     // An unchanged body keeps what was parsed from it. A refused one changes nothing.
     void parse(std::string_view body, std::int64_t when)

@@ -79,10 +79,15 @@ private:
         return find(entry.provider, keys_kind, entry.endpoints->jwks);
     }
 
+    // A provider that publishes its keys elsewhere from now on keeps its entry: a worker does not grow with each
+    // address.
     CachedDocument& find(const Provider& provider, const DocumentKind& kind, const std::string& url)
     {
-        for (CachedDocument& entry : entries_)
-            if (&entry.provider == &provider && &entry.kind == &kind && entry.url == url) return entry;
+        for (CachedDocument& entry : entries_) {
+            if (&entry.provider != &provider || &entry.kind != &kind) continue;
+            if (entry.url != url && !entry.fetching) entry.move_to(url);
+            if (entry.url == url) return entry;
+        }
         return entries_.emplace_back(provider, kind, url);
     }
 
@@ -153,7 +158,7 @@ private:
             co_await fetch_document(entry);
             entry.failure = nullptr;
         } catch (const std::exception& e) {
-            if (!entry.failure && entry.known()) {
+            if (!entry.failure && entry.usable()) {
                 ngx_log_error(NGX_LOG_ERR, log_, 0, "oidc: provider \"%s\": %s; the last good copy stays in use",
                               entry.provider.name.c_str(), to_text(e).c_str());
             }

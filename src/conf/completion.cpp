@@ -9,10 +9,13 @@
 
 #include "conf/config_error.hpp"
 #include "conf/configuration.hpp"
+#include "conf/files.hpp"
 #include "conf/provider_conf.hpp"
 #include "conf/route.hpp"
 #include "conf/server_check.hpp"
+#include "oidc/base/digest.hpp"
 #include "oidc/base/text.hpp"
+#include "oidc/provider/http_policy.hpp"
 #include "oidc/provider/provider.hpp"
 #include "oidc/provider/session_cookie.hpp"
 #include "store/metrics.hpp"
@@ -51,6 +54,12 @@ void require_own_cookie(const ProviderConf& conf, const ProviderConf& other)
         conf.place_of("cookie_name"));
 }
 
+Digest trust_of(const HttpPolicy& http)
+{
+    return sha256(
+        {file_identity(http.ca_file), "\n", file_identity(http.crl_file), "\n", http.proxy, "\n", http.certificate});
+}
+
 }  // namespace
 
 void complete(ngx_conf_t* cf)
@@ -78,6 +87,7 @@ void complete(ngx_conf_t* cf)
             main.session_cookies.push_back(conf->cookie_names[https] = session_cookie_name(provider, https));
 
         provider.binding = session_binding(provider);
+        provider.http.trust = trust_of(provider.http);
         std::vector<Route> alone;
         add_routes(alone, *conf);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <new>
@@ -49,6 +50,18 @@ std::string read_file(const std::string& name)
     if (!read) throw ConfigError("cannot read " + quoted(name) + ": " + std::generic_category().message(errno));
     if (size > max_file) throw ConfigError(quoted(name) + " is larger than 16 MB");
     return {bytes.get(), size};
+}
+
+std::string file_identity(const std::string& name)
+{
+    struct stat file {};
+    if (name.empty() || stat(name.c_str(), &file) != 0) return name;
+    std::string identity = name;
+    for (const auto part :
+         {static_cast<std::int64_t>(file.st_dev), static_cast<std::int64_t>(file.st_ino),
+          static_cast<std::int64_t>(file.st_mtim.tv_sec), static_cast<std::int64_t>(file.st_mtim.tv_nsec)})
+        identity.append(" ").append(std::to_string(part));
+    return identity;
 }
 
 // The workers' user is `user` when it is written above, else what nginx was built for; ours when the master is not

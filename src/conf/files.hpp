@@ -12,6 +12,9 @@ std::string full_name(ngx_conf_t* cf, std::string_view path);  // relative to th
 
 std::string read_file(const std::string& name);  // of a bounded size
 
+// What is known of a file without reading it: name, device, inode and time. Another text when it was replaced.
+std::string file_identity(const std::string& name);
+
 std::string why_unreadable(ngx_conf_t* cf, const std::string& name);  // for workers; empty: they can open it
 
 }  // namespace oidc::ngx

@@ -172,6 +172,29 @@ TEST(Metadata, LoopbackIssuersMayUseHttp)
     EXPECT_EQ(refusal(local, plain.dump()), "accepted");
 }
 
+TEST(Metadata, HttpIsForLoopbackHostsOfAnHttpIssuerAlone)
+{
+    struct Case {
+        const char *issuer, *endpoints, *verdict;
+    };
+    const Case cases[] = {
+        {"http://localhost:8080", "http://op.localhost:8081", "accepted"},
+        {"http://localhost:8080", "https://op.example", "accepted"},
+        {"http://localhost:8080", "http://op.example", "metadata_endpoint"},
+        {"https://localhost:8080", "http://localhost:8080", "metadata_endpoint"},
+        {"https://op.localhost", "http://127.0.0.1", "metadata_endpoint"},
+        {"https://op.localhost", "https://127.0.0.1", "accepted"},
+        {"https://op.example", "http://localhost", "metadata_endpoint"},
+    };
+    for (const Case& row : cases) {
+        Provider given = provider();
+        given.issuer = row.issuer;
+        Json metadata = document(row.endpoints);
+        metadata.set("issuer", given.issuer);
+        EXPECT_EQ(refusal(given, metadata.dump()), row.verdict) << row.issuer << ' ' << row.endpoints;
+    }
+}
+
 TEST(Metadata, IsNotNeededWhenEveryEndpointInUseIsConfigured)
 {
     Provider given = provider();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "oidc/base/digest.hpp"
 #include "oidc/base/secret.hpp"
 
 namespace oidc {
@@ -16,6 +17,9 @@ struct HttpPolicy {
     std::string ca_file, crl_file, proxy;
     std::string certificate;  // of the client, in PEM, its chain behind it
     Secret certificate_key;
+    // What decides whether an answer can be believed: authorities, revocation lists, proxy, client certificate. Only
+    // providers of equal trust share what one of them has fetched.
+    Digest trust{};
 };
 
 }  // namespace oidc

@@ -38,7 +38,8 @@ std::string read_endpoint(const Row& row, const Json& document, bool http_allowe
     if (!member.is_string()) fail(Reason::metadata_malformed, name + " is missing or no string");
     const std::optional<Url> url = parse_url(member.text());
     if (!url) fail(Reason::metadata_endpoint, name + " is not an absolute URL");
-    if (url->scheme != "https" && !http_allowed) fail(Reason::metadata_endpoint, name + " is not https");
+    if (url->scheme != "https" && !(http_allowed && is_loopback(url->host)))
+        fail(Reason::metadata_endpoint, name + " is not https");
     return std::string(member.text());
 }
 
@@ -75,7 +76,7 @@ Endpoints parse_metadata(const Provider& provider, std::string_view json)
         const std::string& given = provider.overrides.*row.endpoint;
         const bool alias = row.direct && !provider.http.certificate.empty() && aliases.has(row.name);
         const Json& source = alias ? aliases : document;
-        endpoints.*row.endpoint = given.empty() ? read_endpoint(row, source, site && is_loopback(site->host)) : given;
+        endpoints.*row.endpoint = given.empty() ? read_endpoint(row, source, site && site->scheme == "http") : given;
     }
 
     endpoints.auth_methods = document.strings("token_endpoint_auth_methods_supported");
