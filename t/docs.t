@@ -13,8 +13,9 @@ use OIDC::Config;
 my $root = abs_path(dirname(__FILE__) . '/..');
 sub text_of { my $name = shift; open my $f, '<:encoding(UTF-8)', "$root/$name" or die "$name: $!"; local $/ = undef; return <$f> }
 
-# The rows of the tables: [ cells ], with `\|` in a cell as `|`.
-my @rows = map { [ map { s/\\\|/|/gr } split / (?<!\\)\| /, s/^\| | \|$//gr ] } grep {/^\| `/} split /\n/, text_of('docs/directives.md');
+# The rows of the tables of directives: [ cells ], with `\|` in a cell as `|`.
+my @tables = text_of('docs/directives.md') =~ /^\| Directive \| Syntax \|.*\n\|[-|]+\n((?:\|.*\n)*)/mg;
+my @rows = map { [ map { s/\\\|/|/gr } split / (?<!\\)\| /, s/^\| | \|$//gr ] } map { split /\n/ } @tables;
 my %row = map { $_->[0] =~ /^`(\w+)`$/ ? ($1 => $_) : () } grep { @$_ == 5 } @rows;
 cmp_ok(scalar keys %row, '>', 60, 'the rows are found');
 
