@@ -3,6 +3,7 @@
 # make demo     providers, nginx and an application, on loopback    make demo-check  the same in a real browser, http and https
 # make test     deps, build, unit, lint, t/*.t                      make test-asan, test-clang, bench, lint, clean
 # make deb      Debian's package -> $(BUILD)/deb/                   make test-deb  installs, tries and purges it on a clean Debian 12
+# make fuzz     libFuzzer targets over src/oidc and the words of directives, FUZZ_SECONDS=60 each, FUZZ_TARGETS="jws jwe" fewer of them
 # make test-matrix NGINX_TREES="<tree>..."  t/*.t with each nginx   TESTS="t/journey.t..." fewer of them
 #
 # make client-key DIR=<folder>                                     new keys for the tokens of FranceConnect+, EC and RSA
@@ -28,8 +29,8 @@ SUDO        := $(if $(filter-out 0,$(shell id -u)),sudo)
 export OIDC_MODULE = $(abspath $(MODULE))
 
 .DEFAULT_GOAL := build
-.PHONY: build install deb build-deps demo-deps deps unit lint test test-asan test-clang test-matrix test-deb bench demo demo-check clean client-key \
-        perl-tests FORCE
+.PHONY: build install deb build-deps demo-deps deps unit lint test test-asan test-clang test-matrix test-deb fuzz bench demo demo-check clean client-key \
+        perl-tests fuzz-build FORCE
 .DELETE_ON_ERROR:
 
 # ---- The module --------------------------------------------------------------------------------------------------------------
@@ -165,6 +166,51 @@ unit:
 
 lint: build
 	t/lint $(MODULE)
+
+# Objects are compiled once, for all targets. clang cannot place -fsanitize=function beside a coroutine. What reads the
+# words of directives finds nginx's headers in the configured tree.
+FUZZ         := $(BUILD)/fuzz
+FUZZ_CXX     ?= clang++
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard t/fuzz/*.cpp)))
+FUZZ_NGINX   := $(addprefix -isystem $(TREE)/,src/core src/event src/event/modules src/os/unix src/http src/http/modules src/http/v2 objs)
+FUZZ_CHECKS  := address,undefined -fno-sanitize=function -fno-sanitize-recover=all
+FUZZ_FLAGS   := -std=c++20 -gline-tables-only -O1 -Wall -Wextra -Werror -Isrc -It/unit $(FUZZ_NGINX) -fsanitize=fuzzer-no-link,$(FUZZ_CHECKS)
+FUZZ_OF_CONF := $(patsubst %,src/%.cpp,ngx_http_oidc conf/config_error conf/parse conf/route)
+FUZZ_OBJS    := $(patsubst %.cpp,$(FUZZ)/%.o,$(wildcard src/oidc/*/*.cpp) $(FUZZ_OF_CONF))
+FUZZ_BINS    := $(FUZZ_TARGETS:%=$(FUZZ)/bin/%)
+
+$(FUZZ)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FUZZ_CXX) $(FUZZ_FLAGS)' | cmp -s - $@ || echo '$(FUZZ_CXX) $(FUZZ_FLAGS)' > $@
+
+$(FUZZ)/precompiled.pch: t/fuzz/precompiled.hpp $(FUZZ)/flags
+	@$(FUZZ_CXX) $(FUZZ_FLAGS) -x c++-header $< -o $@
+
+$(FUZZ)/%.o: %.cpp $(FUZZ)/precompiled.pch
+	@mkdir -p $(@D)
+	@echo '$(FUZZ_CXX) $<'
+	@$(FUZZ_CXX) $(FUZZ_FLAGS) -include-pch $(FUZZ)/precompiled.pch -MMD -MP -c $< -o $@
+
+$(FUZZ_OF_CONF:%.cpp=$(FUZZ)/%.o) $(FUZZ)/t/fuzz/conf.o: $(TREE)/objs/Makefile
+
+$(FUZZ)/src.a: $(FUZZ_OBJS)
+	@rm -f $@ && ar rcs $@ $^
+
+$(FUZZ_BINS): $(FUZZ)/bin/%: $(FUZZ)/t/fuzz/%.o $(FUZZ)/src.a
+	@mkdir -p $(@D)
+	@$(FUZZ_CXX) -fsanitize=fuzzer,$(FUZZ_CHECKS) $^ -o $@ -lgtest -lcjose -ljansson -lcrypto -lcurl -pthread
+
+-include $(FUZZ_OBJS:.o=.d) $(FUZZ_TARGETS:%=$(FUZZ)/t/fuzz/%.d)
+
+fuzz-build: $(FUZZ_BINS)
+
+fuzz: deps
+	@mkdir -p $(FUZZ)
+	@+flock $(BUILD)/.lock $(MAKE) --no-print-directory $(TREE)/objs/Makefile
+	@+flock $(FUZZ)/.lock $(MAKE) --no-print-directory -j$(CPUS) fuzz-build
+	@t/fuzz/seeds $(FUZZ)
+	@t/fuzz/run $(FUZZ) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 TESTS ?= t/*.t
 

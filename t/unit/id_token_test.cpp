@@ -123,6 +123,9 @@ TEST(IdToken, WithOneWrongClaimIsRefusedForThatReason)
         {{{"sub", "[\"x\"]"}}, "id_token_subject"},
         {{{"sub", quoted(std::string(256, 's'))}}, "id_token_subject"},
         {{{"sub", quoted(std::string(255, 's'))}}, "accepted"},
+        {{{"sub", R"("a\nb")"}}, "id_token_subject"},  // no session could name it
+        {{{"sub", R"("a\rb")"}}, "id_token_subject"},
+        {{{"sub", R"("a\u0000b")"}}, "id_token_subject"},
         // (3) to (5) audience and authorised party
         {{{"aud", ""}}, "id_token_audience"},
         {{{"aud", "\"client1\""}}, "id_token_audience"},

@@ -2,20 +2,24 @@
 
 #include <cstddef>
 
-#include <strings.h>
-
 namespace oidc {
+namespace {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
 
 std::string lower(std::string_view text)
 {
     std::string out{text};
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    for (char& c : out) c = lower(c);
     return out;
 }
 
+// Not strncasecmp: that ends at a NUL.
 bool equal_no_case(std::string_view a, std::string_view b) noexcept
 {
-    return a.size() == b.size() && (a.empty() || strncasecmp(a.data(), b.data(), a.size()) == 0);
+    return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::vector<std::string> words(std::string_view text, char separator)

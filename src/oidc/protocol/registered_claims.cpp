@@ -40,9 +40,12 @@ void require_times(const Json& claims, std::int64_t now, Seconds skew, const Cla
 void require_claims(const Json& claims, const Provider& provider, std::int64_t now, const ClaimRules& rules)
 {
     if (claims.string("iss") != provider.issuer) fail(rules.issuer, "iss is not " + provider.issuer);  // (2)
-    const std::size_t subject = claims.text("sub").size();                                             // Core 2
-    const bool named = subject > 0 || (rules.sub_optional && !claims.has("sub"));
-    if (!named || subject > max_subject_size) fail(rules.subject, "sub is missing, empty or too long");
+    const std::string subject = claims.text("sub");                                                    // Core 2
+    const bool named = !subject.empty() || (rules.sub_optional && !claims.has("sub"));
+    if (!named || subject.size() > max_subject_size) fail(rules.subject, "sub is missing, empty or too long");
+    // No session's record holds such a value: the session would name nobody.
+    const bool kept = subject.find_first_of(std::string_view("\r\n\0", 3)) == subject.npos;
+    if (!kept) fail(rules.subject, "sub holds a line end or a NUL");
     require_audience(claims, provider.client_id, rules);     // (3) to (5)
     require_times(claims, now, provider.clock_skew, rules);  // (9), (10)
 }
