@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <new>
+#include <string>
+#include <vector>
 
+#include "client/idle_connections.hpp"
 #include "client/transfer.hpp"
 #include "ngx_http_oidc_event.hpp"
 #include "oidc/base/openssl.hpp"
@@ -40,12 +43,22 @@ public:
 
     Task<HttpResponse> send(HttpRequest request) override
     {
+        HttpResponse response = co_await send_once(request);
+        const bool again = response.transport == Transport::unanswered && !request.form;
+        if (!again) co_return response;
+        co_return co_await send_once(request);
+    }
+
+private:
+    // `request` outlives it.
+    Task<HttpResponse> send_once(const HttpRequest& request)
+    {
         Transfer transfer(handles_, request);
+        starting_.push_back(transfer.origin());
         co_await Until(transfer);
         co_return transfer.conclude();
     }
 
-private:
     // Watches a socket of curl's under a descriptor of our own: curl tells of some of its own only after it has closed
     // them.
     ngx_connection_t* adopt(curl_socket_t fd) noexcept
@@ -61,7 +74,15 @@ private:
             current_->advance(static_cast<curl_socket_t>(theirs), ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
         };
         curl_multi_assign(handles_.multi, fd, c);
+        idle_.in_use(fd);
         return c;
+    }
+
+    // Without memory for it, its end is noticed by the request that is lost on it.
+    void keep(curl_socket_t fd, const Transfer& transfer) noexcept
+    try {
+        idle_.add(fd, transfer.origin());
+    } catch (const std::bad_alloc&) {
     }
 
     // Any answer but 0 would end the whole multi: a socket that cannot be watched ends its own call only.
@@ -73,7 +94,10 @@ private:
         const bool writing = c != nullptr && watch(c->write, NGX_WRITE_EVENT, (what & CURL_POLL_OUT) != 0);
         if (what != CURL_POLL_REMOVE && (!reading || !writing))
             Transfer::of(easy).finish(CURLE_NO_CONNECTION_AVAILABLE);
-        if (what == CURL_POLL_REMOVE && c != nullptr) ngx_close_connection(c);
+        if (what == CURL_POLL_REMOVE && c != nullptr) {
+            ngx_close_connection(c);
+            static_cast<CurlClient*>(self)->keep(fd, Transfer::of(easy));
+        }
         return 0;
     }
 
@@ -91,6 +115,9 @@ private:
     {
         CleanErrorQueue clean;  // nginx would take what libcurl leaves there for an error of its own connections
         int count = 0;
+        // libcurl chooses the connections of new calls now.
+        for (const std::string& origin : starting_) idle_.shut_dead(origin);
+        starting_.clear();
         if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(handles_.multi, &count);
         curl_multi_socket_action(handles_.multi, fd, events, &count);
         while (CURLMsg* message = curl_multi_info_read(handles_.multi, &count))
@@ -99,6 +126,8 @@ private:
 
     static inline CurlClient* current_ = nullptr;  // of the worker: there is one
     Event timer_;
+    IdleConnections idle_;
+    std::vector<std::string> starting_;  // the origins of calls that have no connection yet
     CurlHandles handles_;
 };
 

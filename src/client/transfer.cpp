@@ -5,6 +5,8 @@
 
 #include <openssl/x509_vfy.h>
 
+#include "oidc/base/text.hpp"
+
 namespace oidc::ngx {
 namespace {
 
@@ -38,8 +40,9 @@ CurlHandles::~CurlHandles()
 }
 
 Transfer::Transfer(CurlHandles& handles, const HttpRequest& request)
-    : handles_{handles},
-      in_flight_{handles.in_flight[request.policy]}, max_body_{request.policy->max_response}, done_{handles.log}
+    : handles_{handles}, in_flight_{handles.in_flight[request.policy]},
+      origin_{request.url.substr(0, request.url.find('/', request.url.find("://") + 3))},
+      max_body_{request.policy->max_response}, once_{request.form.has_value()}, done_{handles.log}
 {
     if (easy_ == nullptr) throw std::bad_alloc{};
     for (const std::string& header : request.headers) append_header(header.c_str());
@@ -54,6 +57,8 @@ Transfer::Transfer(CurlHandles& handles, const HttpRequest& request)
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
     set(CURLOPT_HEADERDATA, this);
+    set(CURLOPT_PREREQFUNCTION, &Transfer::on_request);
+    set(CURLOPT_PREREQDATA, this);
     for (const auto& [option, value] : always) set(option, value);
     set(CURLOPT_USERAGENT, "ngx_http_oidc_module");
     set(CURLOPT_PROTOCOLS_STR, "https,http");
@@ -104,8 +109,13 @@ HttpResponse Transfer::conclude()
     HttpResponse none;
     none.transport = result_ == CURLE_OPERATION_TIMEDOUT        ? Transport::timeout
                      : result_ == CURLE_NO_CONNECTION_AVAILABLE ? Transport::busy
+                     : is_unanswered()                          ? Transport::unanswered
                                                                 : Transport::unreachable;
-    none.error = detail_[0] != '\0' ? detail_ : curl_easy_strerror(result_);
+    // What it means before what libcurl last met with: a certificate that has expired may end in a broken pipe.
+    none.error = none.transport == Transport::unanswered ? "the connection ended before the answer"
+                                                         : curl_easy_strerror(result_);
+    if (detail_[0] != '\0' && result_ != CURLE_ABORTED_BY_CALLBACK && none.error != detail_)
+        none.error.append(": ").append(detail_);
     if (too_large_ || result_ == CURLE_OUT_OF_MEMORY) {  // what libcurl says of a header line above 100 kB
         none.transport = Transport::too_large;
         none.error = "the answer is larger than http_max_response, or its header than 64 kB";
@@ -139,14 +149,10 @@ void Transfer::show(CURLoption option, std::string_view pem) noexcept
     set(option, &blob);
 }
 
-// libcurl re-sends a POST when a kept connection closes under it. The code in the form is good for one use: there is no
-// second request of a call.
 void Transfer::set_form(const std::string& form) noexcept
 {
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(form.size()));
     set(CURLOPT_POSTFIELDS, form.data());
-    set(CURLOPT_PREREQFUNCTION, &Transfer::on_request);
-    set(CURLOPT_PREREQDATA, this);
 }
 
 void Transfer::append_header(const char* header)
@@ -154,6 +160,14 @@ void Transfer::append_header(const char* header)
     curl_slist* all = curl_slist_append(headers_.get(), header);
     if (all == nullptr) throw std::bad_alloc{};
     if (headers_ == nullptr) headers_.reset(all);
+}
+
+// The request had left.
+bool Transfer::is_unanswered() const noexcept
+{
+    constexpr CURLcode ends[] = {CURLE_ABORTED_BY_CALLBACK, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR,
+                                 CURLE_PARTIAL_FILE};
+    return requested_ && contains(ends, result_);
 }
 
 bool Transfer::of_unknown_authority() const noexcept
@@ -182,9 +196,13 @@ std::size_t Transfer::on_header(char*, std::size_t, std::size_t size, void* self
     return transfer->too_large_ ? 0 : size;
 }
 
+// libcurl re-sends a request when a kept connection closes under it. The code in a form is good for one use: there is
+// no second request of such a call.
 int Transfer::on_request(void* self, char*, char*, int, int) noexcept
 {
-    return std::exchange(static_cast<Transfer*>(self)->requested_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    auto* transfer = static_cast<Transfer*>(self);
+    const bool again = std::exchange(transfer->requested_, true);
+    return again && transfer->once_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 }  // namespace oidc::ngx

@@ -40,6 +40,7 @@ public:
     bool await_suspend(std::coroutine_handle<> waiter) noexcept;
     void finish(CURLcode result) noexcept;  // the waiter goes on with the next turn of the event loop
     HttpResponse conclude();
+    const std::string& origin() const noexcept { return origin_; }  // "https://host:port"
 
 private:
     // A call without one of its options, above all those of security, does not take place.
@@ -53,6 +54,7 @@ private:
     void show(CURLoption option, std::string_view pem) noexcept;
     void set_form(const std::string& form) noexcept;
     void append_header(const char* header);
+    bool is_unanswered() const noexcept;
     bool of_unknown_authority() const noexcept;
 
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) noexcept;
@@ -65,8 +67,10 @@ private:
     Owned<curl_slist, curl_slist_free_all> headers_;
     HttpResponse response_;
     CURLcode result_ = CURLE_OK;
+    std::string origin_;
     std::size_t header_bytes_ = 0, max_body_;
     bool too_large_ = false, unset_ = false, requested_ = false;
+    bool once_;  // no second request, whatever becomes of the first
     char detail_[CURL_ERROR_SIZE] = "";
     Event done_;
 };

@@ -5,7 +5,8 @@
 
 namespace oidc::ngx {
 
-// Access handlers. `first` runs before every other module's, `last` after them: docs/architecture.md.
+// Access handlers. `first` runs before the modules that were there when this one was loaded, `last` after all:
+// docs/architecture.md.
 ngx_int_t hide_query(ngx_http_request_t* r);
 ngx_int_t access_first(ngx_http_request_t* r);
 ngx_int_t access_last(ngx_http_request_t* r);

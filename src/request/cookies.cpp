@@ -72,10 +72,10 @@ void strip_our_cookies(ngx_http_request_t* r)
 {
     std::string_view cookies = cookies_of(r);
     if (cookies.empty()) return;
-    const CookieCache& sifted = cookie_cache(r, cookies);
-    if (sifted.left.size() == cookies.size()) return;
+    const CookieCache& cache = cookie_cache(r, cookies);
+    if (cache.left.size() == cookies.size()) return;
 
-    ngx_str_t left = copy(r->pool, sifted.left);
+    ngx_str_t left = copy(r->pool, cache.left);
     request_context(r, true)->cookies = cookies;
     ngx_uint_t stay = left.len > 0 ? 1 : 0, seen = 0;
     each_cookie_line(r, [&](ngx_table_elt_t* line) {

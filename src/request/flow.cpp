@@ -86,7 +86,7 @@ struct Flow final : TaskContext {
     {
     }
 
-    Task<Reply> travel(SessionView existing)
+    Task<Reply> run(SessionView existing)
     {
         renew_secret(conf);
         switch (endpoint) {
@@ -114,7 +114,7 @@ struct Flow final : TaskContext {
     Root drive(SessionView existing)
     {
         try {
-            reply = co_await travel(existing);
+            reply = co_await run(existing);
         } catch (const Failure& why) {
             failure = why;
         } catch (const std::exception& e) {

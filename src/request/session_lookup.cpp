@@ -33,17 +33,17 @@ SessionView look_up_session(ngx_http_request_t* r, RequestContext& ctx, const Pr
     std::string_view cookies = cookies_of(r);
     if (cookies.empty()) return ctx.session;
 
-    CookieCache& sifted = cookie_cache(r, cookies);
+    CookieCache& cache = cookie_cache(r, cookies);
 
     const std::string& name = conf.cookie_names[is_https(r->main, conf) ? 1 : 0];
-    if (sifted.name != &name) {
-        std::string_view id = find_cookie(sifted.header, name);
-        sifted.key = id.empty() || id.size() > longest ? std::nullopt : std::optional(sha256(id));
-        sifted.name = &name;
+    if (cache.name != &name) {
+        std::string_view id = find_cookie(cache.header, name);
+        cache.key = id.empty() || id.size() > longest ? std::nullopt : std::optional(sha256(id));
+        cache.name = &name;
     }
-    if (!sifted.key) return ctx.session;
+    if (!cache.key) return ctx.session;
 
-    ctx.key = *sifted.key;
+    ctx.key = *cache.key;
     SessionView found(conf.sessions->get(ctx.key, ngx_time(), r->main->pool));
     if (found && found.binding() == conf.provider.binding) ctx.session = found;
     return ctx.session;

@@ -154,6 +154,48 @@ TEST_F(Login, ACallbackWithoutTheCookieAsksNothingOfTheProvider)
     EXPECT_TRUE(http.requests.empty());
 }
 
+// The code left, and nobody knows whether it was used: it is not sent again, the person is not failed for it.
+TEST_F(Login, ACodeThatGotNoAnswerBeginsTheLoginAgainOnce)
+{
+    const auto lose = [&](std::uint8_t restarts) {
+        std::string url = begin(restarts);
+        HttpResponse lost;
+        lost.transport = Transport::unanswered;
+        http.replies.push_back(lost);
+        call_back("code=c1&state=" + param(url, "state"));
+    };
+    lose(0);
+    ASSERT_TRUE(reply);
+    EXPECT_TRUE(reply->location.starts_with("https://op.example/authorize?"));
+    ASSERT_TRUE(reply->why);
+    EXPECT_EQ(reply->why->reason, Reason::provider_unreachable);
+    EXPECT_TRUE(reply->why->detail.ends_with("; the login begins again"));
+    EXPECT_EQ(http.requests.size(), 1u);
+    lose(1);
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->reason, Reason::provider_unreachable);
+    EXPECT_EQ(http.requests.size(), 2u);
+}
+
+// Whoever would have to authenticate again is told first.
+TEST_F(Login, ACodeThatGotNoAnswerIsAPageWhereThePersonWouldAuthenticateAgain)
+{
+    const auto lose = [&] {
+        std::string url = begin();
+        HttpResponse lost;
+        lost.transport = Transport::unanswered;
+        http.replies.push_back(lost);
+        call_back("code=c1&state=" + param(url, "state"));
+        return failure.has_value();
+    };
+    request.args = {{"prompt", "login consent"}};
+    EXPECT_TRUE(lose());
+    request.args = {{"prompt", "consent"}};
+    EXPECT_FALSE(lose());
+    provider.max_age = 600;
+    EXPECT_TRUE(lose());
+}
+
 TEST_F(Login, ASealedCookieOfAnotherSiteIsNoCookie)
 {
     std::string url = begin();

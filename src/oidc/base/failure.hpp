@@ -115,6 +115,7 @@ struct Failure final : std::exception {
     std::string detail;
     std::string support_id;   // the provider's own reference of the incident, when it gave one
     std::string description;  // the provider's own words to the person, unescaped
+    bool unanswered = false;  // a code was sent, and nobody knows whether it was used
 
     Failure(Reason why, std::string text) noexcept : reason{why}, detail{std::move(text)} {}
     const char* what() const noexcept override { return name_of(reason).data(); }

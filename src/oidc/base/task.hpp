@@ -1,4 +1,4 @@
-// Coroutines: a lazy task with a single owner. DESIGN of waiting and cancellation: docs/architecture.md.
+// Coroutines: a lazy task with a single owner. How waiting and cancelling work: docs/architecture.md.
 #pragma once
 
 #include <coroutine>

@@ -5,12 +5,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "oidc/base/base64.hpp"
 #include "oidc/base/cookie.hpp"
 #include "oidc/base/digest.hpp"
 #include "oidc/base/failure.hpp"
 #include "oidc/base/text.hpp"
+#include "oidc/base/url.hpp"
 #include "oidc/jose/jws.hpp"
 #include "oidc/journey/begin_login.hpp"
 #include "oidc/journey/logout.hpp"
@@ -152,6 +154,24 @@ Task<Reply> complete_login(Context context, const Endpoints& endpoints, const Pe
     co_return co_await open_session(context, pending, std::move(session), goes_on);
 }
 
+Task<Reply> begin_again(Context context, const PendingRequest& pending, Failure why)
+{
+    LoginTarget target{pending.return_path, pending.restarts + 1};
+    Reply reply = co_await start_login(context, std::move(target));
+    reply.why = std::move(why);
+    reply.set_cookies.push_back(delete_pending_request(pending, context.provider, context.request));
+    co_return reply;
+}
+
+// By itself, once, and where the provider lets the person through: whoever would have to authenticate again is told
+// first.
+bool may_begin_again(Context context, const PendingRequest& pending)
+{
+    const std::vector<std::string> prompt = words(last_value(context.request.args, "prompt"));
+    return pending.restarts == 0 && pending.purpose == Purpose::login && !context.provider.max_age &&
+           !contains(prompt, "login");
+}
+
 }  // namespace
 
 Task<Reply> finish_login(Context context, SessionView existing)
@@ -172,16 +192,20 @@ Task<Reply> finish_login(Context context, SessionView existing)
     }
     if (!ours) throw *spent;  // CSRF
     if (spent) {
-        LoginTarget again{pending->return_path, pending->restarts + 1};
-        Reply reply = co_await start_login(context, std::move(again));
-        reply.why = std::move(spent);
-        reply.set_cookies.push_back(delete_pending_request(*pending, provider, request));
-        co_return reply;
+        co_return co_await begin_again(context, *pending, std::move(*spent));
     }
 
     std::shared_ptr<const Endpoints> endpoints = co_await context.ports.documents.endpoints(provider);
     require_code(callback, provider, *endpoints);  // RFC 9207
-    co_return co_await complete_login(context, *endpoints, *pending, std::move(callback.code), existing);
+    std::optional<Failure> lost;
+    try {
+        co_return co_await complete_login(context, *endpoints, *pending, std::move(callback.code), existing);
+    } catch (const Failure& failure) {
+        if (!failure.unanswered || !may_begin_again(context, *pending)) throw;
+        lost = failure;
+    }
+    lost->detail += "; the login begins again";
+    co_return co_await begin_again(context, *pending, std::move(*lost));
 }
 
 }  // namespace oidc

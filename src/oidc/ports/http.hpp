@@ -19,7 +19,8 @@ struct HttpRequest {
     std::optional<std::string> form;   // application/x-www-form-urlencoded: a POST whose body leaves at most once, ever
     const HttpPolicy* policy = nullptr;
 };
-enum class Transport : std::uint8_t { ok, unreachable, timeout, too_large, busy };
+// unanswered: the connection ended when the request had left, and before the whole answer was there.
+enum class Transport : std::uint8_t { ok, unreachable, timeout, too_large, busy, unanswered };
 struct HttpResponse {
     Transport transport = Transport::ok;
     long status = 0;

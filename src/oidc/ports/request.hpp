@@ -31,7 +31,7 @@ struct Reply {
     std::string location{};
     std::vector<std::string> set_cookies{};
     std::optional<Failure> why{};  // the login began again, or was tampered with: what became of it, for the log
-    std::string ended{};           // the record of the session that this ends: revoke() takes its tokens back
+    std::string ended{};           // the record of the session that this ends, whose tokens are taken back
 };
 
 // redirect_uri and post_logout_uri as sent: a path gets the site in front.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <openssl/ecdsa.h>
@@ -163,6 +164,15 @@ HttpRequest client_request(Context context, const Endpoints& endpoints, const st
 
     request.form = append_args(query, params).substr(1);
     return request;
+}
+
+Task<HttpResponse> send_repeatable(Context context, const Endpoints& endpoints, std::string url, std::string query)
+{
+    HttpRequest request = client_request(context, endpoints, url, query);
+    HttpResponse response = co_await context.ports.http.send(std::move(request));
+    if (response.transport != Transport::unanswered) co_return response;
+    HttpRequest again = client_request(context, endpoints, url, query);
+    co_return co_await context.ports.http.send(std::move(again));
 }
 
 }  // namespace oidc

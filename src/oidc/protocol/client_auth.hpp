@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "oidc/base/task.hpp"
 #include "oidc/ports/context.hpp"
 #include "oidc/ports/http.hpp"
 #include "oidc/provider/endpoints.hpp"
@@ -20,5 +21,8 @@ ClientAuth client_auth(const Provider& provider, const Endpoints& endpoints);
 // one use.
 HttpRequest client_request(Context context, const Endpoints& endpoints, const std::string& url,
                            const std::string& query);
+
+// For what may be asked twice: sent again once, with an assertion of its own, where the first one got no answer.
+Task<HttpResponse> send_repeatable(Context context, const Endpoints& endpoints, std::string url, std::string query);
 
 }  // namespace oidc

@@ -20,8 +20,7 @@ constexpr std::size_t max_request_uri = 2048;  // it goes into a Location header
 Task<std::string> push_request(Context context, const Endpoints& endpoints, std::string query)
 {
     if (endpoints.par.empty()) fail(Reason::metadata_endpoint, "no pushed_authorization_request_endpoint");
-    HttpRequest request = client_request(context, endpoints, endpoints.par, query);
-    HttpResponse response = co_await context.ports.http.send(std::move(request));
+    HttpResponse response = co_await send_repeatable(context, endpoints, endpoints.par, std::move(query));
     require_response(response, "pushed authorization request endpoint", Reason::par_malformed);
     Failure failure = error_response(response);
     if (failure.reason == Reason::token_refused) failure.reason = Reason::par_refused;

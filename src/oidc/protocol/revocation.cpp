@@ -15,8 +15,8 @@ Task<bool> revoke_token(Context context, const Endpoints& endpoints, std::string
 {
     std::vector<Arg> params{{"token", token}};
     if (context.provider.profile->revocation_hint) params.push_back({"token_type_hint", kind});
-    HttpRequest request = client_request(context, endpoints, endpoints.revocation, append_args("", params));
-    HttpResponse response = co_await context.ports.http.send(std::move(request));
+    std::string query = append_args("", params);
+    HttpResponse response = co_await send_repeatable(context, endpoints, endpoints.revocation, std::move(query));
     require_response(response, "revocation endpoint", Reason::token_malformed);
     Failure failure = error_response(response);
     failure.detail.insert(0, "revocation endpoint: ");

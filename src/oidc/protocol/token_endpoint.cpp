@@ -39,6 +39,11 @@ Task<Tokens> exchange_code(Context context, const Endpoints& endpoints, CodeExch
     if (!exchange.verifier.empty()) params.push_back({"code_verifier", exchange.verifier});
     HttpRequest request = client_request(context, endpoints, endpoints.token, append_args("", params));
     HttpResponse response = co_await context.ports.http.send(std::move(request));
+    if (response.transport == Transport::unanswered) {
+        Failure lost(Reason::provider_unreachable, "token endpoint: " + response.error);
+        lost.unanswered = true;
+        throw lost;
+    }
     require_response(response, "token endpoint", Reason::token_malformed);
     if (response.status == 200) co_return parse_tokens(response, true);
     throw error_response(response);

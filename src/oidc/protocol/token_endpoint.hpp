@@ -21,7 +21,8 @@ struct CodeExchange {
     std::string code, redirect_uri, verifier;  // verifier empty: no PKCE
 };
 
-// provider_*.
+// The code leaves at most once. Reasons: token_refused (the code), client_refused, token_malformed, token_type,
+// id_token_missing, provider_*; `unanswered` where nobody knows whether the code was used.
 Task<Tokens> exchange_code(Context context, const Endpoints& endpoints, CodeExchange exchange);
 // Core 12. An ID token may be missing. Reason::refresh_refused: the refresh token is good for nothing any more.
 Task<Tokens> refresh_tokens(Context context, const Endpoints& endpoints, std::string refresh_token);

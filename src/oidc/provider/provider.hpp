@@ -40,7 +40,7 @@ struct CookieRules {
 struct Provider : ProfileDefaults {
     std::string name;
     const Profile* profile = nullptr;
-    std::uint64_t binding = 0;  // of sessions to this provider: session.hpp's session_binding
+    std::uint64_t binding = 0;  // of sessions to this provider: session_binding()
 
     std::string issuer, config_url;
     Endpoints overrides;  // `endpoint` directives; empty: from metadata
