@@ -74,29 +74,32 @@ private:
             current_->advance(static_cast<curl_socket_t>(theirs), ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
         };
         curl_multi_assign(handles_.multi, fd, c);
-        idle_.in_use(fd);
         return c;
     }
 
     // Without memory for it, its end is noticed by the request that is lost on it.
-    void keep(curl_socket_t fd, const Transfer& transfer) noexcept
+    void keep(curl_socket_t fd, int own, const Transfer& transfer) noexcept
     try {
-        idle_.add(fd, transfer.origin());
+        idle_.add(fd, own, transfer.origin());
     } catch (const std::bad_alloc&) {
     }
 
     // Any answer but 0 would end the whole multi: a socket that cannot be watched ends its own call only.
     static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket) noexcept
     {
+        auto* client = static_cast<CurlClient*>(self);
         auto* c = static_cast<ngx_connection_t*>(socket);
-        if (c == nullptr && what != CURL_POLL_REMOVE) c = static_cast<CurlClient*>(self)->adopt(fd);
+        Transfer* transfer = Transfer::of(easy);
+        if (what != CURL_POLL_REMOVE) client->idle_.in_use(fd);
+        if (c == nullptr && what != CURL_POLL_REMOVE) c = client->adopt(fd);
         const bool reading = c != nullptr && watch(c->read, NGX_READ_EVENT, (what & CURL_POLL_IN) != 0);
         const bool writing = c != nullptr && watch(c->write, NGX_WRITE_EVENT, (what & CURL_POLL_OUT) != 0);
-        if (what != CURL_POLL_REMOVE && (!reading || !writing))
-            Transfer::of(easy).finish(CURLE_NO_CONNECTION_AVAILABLE);
+        if (what != CURL_POLL_REMOVE && (!reading || !writing) && transfer != nullptr)
+            transfer->finish(CURLE_NO_CONNECTION_AVAILABLE);
+
         if (what == CURL_POLL_REMOVE && c != nullptr) {
+            if (transfer != nullptr) client->keep(fd, c->fd, *transfer);
             ngx_close_connection(c);
-            static_cast<CurlClient*>(self)->keep(fd, Transfer::of(easy));
         }
         return 0;
     }
@@ -121,7 +124,7 @@ private:
         if (fd == CURL_SOCKET_TIMEOUT) curl_multi_socket_all(handles_.multi, &count);
         curl_multi_socket_action(handles_.multi, fd, events, &count);
         while (CURLMsg* message = curl_multi_info_read(handles_.multi, &count))
-            if (message->msg == CURLMSG_DONE) Transfer::of(message->easy_handle).finish(message->data.result);
+            if (message->msg == CURLMSG_DONE) Transfer::of(message->easy_handle)->finish(message->data.result);
     }
 
     static inline CurlClient* current_ = nullptr;  // of the worker: there is one

@@ -56,9 +56,10 @@ void shut(int socket) noexcept
 
 }  // namespace
 
-void IdleConnections::add(int socket, std::string origin)
+void IdleConnections::add(int socket, int own, std::string origin)
 {
-    if (const ino_t inode = inode_of(socket); inode != 0)
+    const ino_t inode = inode_of(own);
+    if (inode != 0 && inode_of(socket) == inode)
         connections_.insert_or_assign(socket, Connection{std::move(origin), inode});
 }
 

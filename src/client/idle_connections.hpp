@@ -11,8 +11,9 @@ namespace oidc::ngx {
 
 class IdleConnections {
 public:
-    // A call has ended on that socket of libcurl's, which may have been closed since. `origin`: "https://host:port".
-    void add(int socket, std::string origin);
+    // A call has ended on that socket of libcurl's, which may have been closed meanwhile, and its number be another's:
+    // `own` is a descriptor of ours for it. `origin`: "https://host:port".
+    void add(int socket, int own, std::string origin);
     void in_use(int socket) noexcept;
 
     // Before a call to `origin`: those on which anything has arrived are shut, and libcurl takes another one.

@@ -75,11 +75,11 @@ Transfer::~Transfer()
     --in_flight_;
 }
 
-Transfer& Transfer::of(CURL* easy) noexcept
+Transfer* Transfer::of(CURL* easy) noexcept
 {
     char* transfer = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-    return *reinterpret_cast<Transfer*>(transfer);
+    return reinterpret_cast<Transfer*>(transfer);
 }
 
 bool Transfer::await_suspend(std::coroutine_handle<> waiter) noexcept

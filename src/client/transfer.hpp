@@ -35,7 +35,7 @@ public:
     Transfer(CurlHandles& handles, const HttpRequest& request);  // throws std::bad_alloc
     ~Transfer();
 
-    static Transfer& of(CURL* easy) noexcept;
+    static Transfer* of(CURL* easy) noexcept;  // nullptr: a handle of libcurl's own, for connections that it closes
 
     bool await_suspend(std::coroutine_handle<> waiter) noexcept;
     void finish(CURLcode result) noexcept;  // the waiter goes on with the next turn of the event loop
